@@ -1,0 +1,15 @@
+# The checks: tests of the source tree and of the built files, named checks.<name>. Each is a script in scripts/.
+
+function(fh_add_check name)
+  add_test(NAME checks.${name} COMMAND sh ${PROJECT_SOURCE_DIR}/scripts/check_${name}.sh ${ARGN})
+  set_tests_properties(checks.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60)
+endfunction()
+
+fh_add_check(tidy ${PROJECT_SOURCE_DIR})
+fh_add_check(shell ${PROJECT_SOURCE_DIR})
+if(TARGET freehold_shared)
+  fh_add_check(exports $<TARGET_FILE:freehold_shared> ${PROJECT_SOURCE_DIR}/scripts/exports.txt)
+  fh_add_check(archive ${CMAKE_BINARY_DIR}/libfreehold.a ${PROJECT_SOURCE_DIR}/scripts/exports.txt)
+  fh_add_check(needed $<TARGET_FILE:freehold_shared>)
+  fh_add_check(layers ${CMAKE_BINARY_DIR}/layer_objects.txt "${FH_LAYERS}" ${PROJECT_SOURCE_DIR}/cmake/layers.cmake)
+endif()
