@@ -1,0 +1,99 @@
+/*
+ * freehold.h - the public interface of Freehold, a malloc for Linux whose heap can be read.
+ *
+ * The C, POSIX and GNU allocation functions keep the declarations of <stdlib.h> and <malloc.h>; a program that wants
+ * nothing but a better malloc needs no header at all. What is declared here is what those interfaces cannot say.
+ *
+ * All functions are thread-safe unless their comment says otherwise. Sizes are in bytes.
+ */
+#ifndef FREEHOLD_H
+#define FREEHOLD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FH_VERSION_MAJOR 0
+#define FH_VERSION_MINOR 1
+#define FH_VERSION_PATCH 0
+
+/* "MAJOR.MINOR.PATCH" of the library that is running, which may differ from the header's. Never NULL. */
+const char *fh_version(void);
+
+/*
+ * The additive account. At every moment when no other thread is inside the allocator:
+ *
+ *   live + rounding + cached + free + untouched + metadata == obtained - returned        (invariant A1)
+ *
+ * Objects in the caches of other running threads are charged to `cached` as of that thread's last slow step, and
+ * to `live` until then; the sum holds regardless.
+ */
+struct fh_account {
+    size_t live_bytes;       /* usable bytes of the blocks that the program holds (see malloc_usable_size) */
+    size_t rounding_bytes;   /* bytes that no block can use: ends of slabs, alignment, page rounding of mappings */
+    size_t cached_bytes;     /* freed, kept by threads for their next malloc, or on the way to the owner */
+    size_t free_bytes;       /* freed and held: free chunks, free objects of slabs, kept mappings */
+    size_t untouched_bytes;  /* address space that was never handed out since the kernel gave it: costs no memory */
+    size_t metadata_bytes;   /* chunk headers, slab headers, page map, thread states */
+    size_t obtained_bytes;   /* from the kernel, since the start of the process (brk and mmap) */
+    size_t returned_bytes;   /* to the kernel, since the start of the process (brk and munmap) */
+    size_t live_blocks;      /* number of blocks that the program holds */
+    size_t heaps;            /* heaps in use */
+    size_t threads;          /* threads attached now */
+    size_t large_blocks;     /* of live_blocks: those with a mapping of their own */
+    size_t large_bytes;      /* of live_bytes: those with a mapping of their own */
+};
+
+/* Fills *account. Costs time in proportion to threads and heaps, not to blocks. */
+void fh_account_read(struct fh_account *account);
+
+/* Writes the account as text, as `freehold run --report` shows it, to a file descriptor. Allocates nothing. */
+void fh_account_print(int fd);
+
+/* Where a block lives, and who holds it. */
+enum fh_block_kind {
+    FH_BLOCK_SLAB_OBJECT = 1, /* one object of a slab: no header, its size is its slab's */
+    FH_BLOCK_CHUNK = 2,       /* a heap chunk with a boundary tag in front */
+    FH_BLOCK_LARGE = 3,       /* a mapping of its own */
+    FH_BLOCK_SLAB = 4         /* a chunk that is a slab; its objects follow as blocks of their own */
+};
+enum fh_block_state {
+    FH_STATE_LIVE = 1,   /* held by the program */
+    FH_STATE_CACHED = 2, /* freed; in a thread's cache, or on the way to its owner */
+    FH_STATE_FREE = 3,   /* freed; on a free list of its slab or heap */
+    FH_STATE_TOP = 4     /* the wilderness at the end of a heap */
+};
+struct fh_block {
+    uintptr_t address;   /* of the first usable byte: the pointer that malloc returned */
+    size_t size_bytes;   /* usable bytes */
+    enum fh_block_kind kind;
+    enum fh_block_state state;
+    uint32_t heap;       /* number of the heap; 0 is the one that grows by brk; UINT32_MAX for none */
+    uint32_t owner;      /* number of the thread state that owns the slab, 0 where there is none */
+};
+
+/*
+ * Calls `visit` for every block in address order, until it returns non-zero; returns that value, or 0 at the end.
+ * `visit` must not call the allocator. Other threads must not be inside the allocator meanwhile: blocks that move
+ * under the walk may be seen in their old or in their new state. Never-carved slab memory is not a block.
+ * A slab object that is free is reported as FH_STATE_CACHED when it is not on its slab's own list.
+ */
+typedef int fh_walk_fn(const struct fh_block *block, void *arg);
+int fh_walk(fh_walk_fn *visit, void *arg);
+
+/*
+ * Checks every invariant of the heap (H1 to H5, S1 to S3, P1, A1; ARCHITECTURE.md defines them) and returns the number
+ * of violations. `report` may be NULL; it gets the invariant's id ("H1"), the address concerned and one line of text.
+ * The same quiescence as for fh_walk is needed.
+ */
+typedef void fh_check_fn(const char *invariant, uintptr_t address, const char *text, void *arg);
+size_t fh_check(fh_check_fn *report, void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FREEHOLD_H */

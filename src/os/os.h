@@ -1,0 +1,63 @@
+/*
+ * os.h - everything that Freehold asks of the operating system, and nothing else.
+ *
+ * Layer: os, the only folder with system calls. The system calls behind this page: brk, mmap, mremap, munmap, madvise,
+ * futex, getrandom, openat, read, close, write, fstat, getpid, gettid, tgkill, sched_getaffinity, rt_sigprocmask,
+ * rt_sigaction, prctl. No function here allocates, takes a lock, is a cancellation point or writes errno. Unit tests
+ * link another implementation of this page (tests/unit/fake_os.c).
+ */
+#ifndef FH_OS_H
+#define FH_OS_H
+
+#include "base.h"
+
+/* --- Memory, wholesale. Addresses and sizes are multiples of the page size unless said otherwise. --- */
+
+/* The kernel's page size in bytes: 4, 16 or 64 KiB, known at run time only. */
+size_t fh_os_page_size(void);
+
+/* The program break now, or NULL where the kernel refuses to say. */
+char *fh_os_break(void);
+/* Moves the break to exactly `to`; false when it did not get there (it is then where it was). */
+bool fh_os_break_move(char *to);
+
+/* Anonymous private zeroed memory; NULL when refused. `hint` may be NULL and is never obeyed at another's cost. */
+void *fh_os_map(void *hint, size_t size);
+/* True when the range is gone. */
+bool fh_os_unmap(void *address, size_t size);
+/* Resizes a mapping; may move it only when `may_move`. NULL when refused: the old mapping is then untouched. */
+void *fh_os_remap(void *address, size_t old_size, size_t new_size, bool may_move);
+/* Gives the pages back and keeps the addresses. True when they read as zero afterwards (not under mlock). */
+bool fh_os_discard(void *address, size_t size);
+
+/* --- Threads and processes --- */
+
+/* A number that differs between all running threads of this process and is never 0: the thread pointer. */
+FH_INLINE uintptr_t fh_os_self(void) { return (uintptr_t)__builtin_thread_pointer(); }
+void fh_os_futex_wait(uint32_t *word, uint32_t expected);
+void fh_os_futex_wake(uint32_t *word, uint32_t count);
+int fh_os_pid(void);
+/* CPUs that this process may really use: affinity and cgroup quota, at least 1. */
+unsigned fh_os_usable_cpus(void);
+/* True when the program runs with other rights than its caller's (getauxval(3), AT_SECURE). */
+bool fh_os_is_secure(void);
+
+/* --- The rest --- */
+
+/* Fills with random bytes; falls back to weaker entropy where the kernel has none yet. */
+void fh_os_random(void *out, size_t size);
+/* Notes which file standard error is, so that fh_os_complain can tell when a program has reused the descriptor. */
+void fh_os_note_stderr(void);
+/* Writes to standard error, unless descriptor 2 has become a data file since the start. */
+void fh_os_complain(const char *text, size_t length);
+void fh_os_write(int fd, const char *text, size_t length);
+/* Raises SIGABRT as abort(3) does, without libc's locks; a handler may run, but this does not return. */
+void fh_os_abort(void) __attribute__((noreturn));
+/* Reads a whole small file into out, 0-terminated; its length, or -1. */
+long fh_os_read_file(const char *path, char *out, size_t size);
+/* The process's resident set in bytes (proc(5), statm), 0 where it can't be known. */
+size_t fh_os_resident_bytes(void);
+/* The name of the process (prctl(2), PR_GET_NAME); out has 16 bytes. */
+void fh_os_process_name(char out[16]);
+
+#endif

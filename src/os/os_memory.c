@@ -1,0 +1,98 @@
+/*
+ * os_memory.c - the memory half of os.h: break, mappings, random bytes.
+ *
+ * Layer: os. Owns the one copy of the page size.
+ */
+#include "os.h"
+
+#include <linux/futex.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+#include "atomics.h"
+#include "syscalls.h"
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+size_t fh_os_page_size(void)
+{
+    static size_t page_size;
+    size_t known = fh_load_relaxed(&page_size);
+    if (FH_LIKELY(known)) return known;
+    known = getauxval(AT_PAGESZ);
+    if (!fh_is_power_of_two(known)) known = 4096;
+    fh_store_relaxed(&page_size, known);
+    return known;
+}
+
+/*
+ * libc's sbrk(3) keeps the break in this variable and would move it from a stale value, below our heap, if we moved
+ * the break behind its back. glibc exports it; weak, because musl does not have it.
+ */
+extern void *__curbrk __attribute__((weak));
+
+char *fh_os_break(void)
+{
+    if (&__curbrk && __curbrk) return __curbrk;
+    long result = fh_syscall1(SYS_brk, 0);
+    return fh_syscall_failed(result) || result == 0 ? NULL : (char *)result;
+}
+
+bool fh_os_break_move(char *to)
+{
+    /* The system call returns the break as it is afterwards (brk(2), "C library/kernel differences"); a seccomp filter
+     * makes it return an error number instead, which libc takes for an address. */
+    long result = fh_syscall1(SYS_brk, to);
+    if (fh_syscall_failed(result) || (char *)result != to) return false;
+    if (&__curbrk) __curbrk = to;
+    return true;
+}
+
+void *fh_os_map(void *hint, size_t size)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | (hint ? MAP_FIXED_NOREPLACE : 0);
+    long result = fh_syscall6(SYS_mmap, (long)hint, (long)size, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (fh_syscall_failed(result)) return NULL;
+    if (hint && (void *)result != hint) { /* a kernel before 4.17 takes the flag for a mere hint */
+        fh_syscall2(SYS_munmap, result, size);
+        return NULL;
+    }
+    return (void *)result;
+}
+
+bool fh_os_unmap(void *address, size_t size) { return fh_syscall2(SYS_munmap, address, size) == 0; }
+
+void *fh_os_remap(void *address, size_t old_size, size_t new_size, bool may_move)
+{
+    long result = fh_syscall4(SYS_mremap, address, old_size, new_size, may_move ? MREMAP_MAYMOVE : 0);
+    return fh_syscall_failed(result) ? NULL : (void *)result;
+}
+
+bool fh_os_discard(void *address, size_t size)
+{
+    return fh_syscall3(SYS_madvise, address, size, MADV_DONTNEED) == 0;
+}
+
+void fh_os_futex_wait(uint32_t *word, uint32_t expected)
+{
+    fh_syscall4(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, 0);
+}
+
+void fh_os_futex_wake(uint32_t *word, uint32_t count) { fh_syscall3(SYS_futex, word, FUTEX_WAKE_PRIVATE, count); }
+
+void fh_os_random(void *out, size_t size)
+{
+    enum { NONBLOCK = 1 }; /* GRND_NONBLOCK (getrandom(2)) */
+    if (fh_syscall3(SYS_getrandom, out, size, NONBLOCK) == (long)size) return;
+    /* Early boot, or a seccomp filter: the kernel's 16 bytes for this process, stirred with what differs by process.
+     * AT_RANDOM also seeds libc's stack guard, so its bytes must not be found again in ours: the stirring multiplies. */
+    const unsigned char *seed = (const unsigned char *)getauxval(AT_RANDOM);
+    uint64_t state = (uint64_t)(uintptr_t)&state ^ (uint64_t)fh_syscall0(SYS_getpid) << 40;
+    for (size_t i = 0; i < size; i++) {
+        state = (state + (seed ? seed[i % 16] : 0)) * 6364136223846793005ULL + 1442695040888963407ULL;
+        state ^= (state * state) >> 29;
+        ((unsigned char *)out)[i] = (unsigned char)(state >> 56);
+    }
+}

@@ -1,0 +1,167 @@
+/*
+ * os_process.c - the process half of os.h: messages, abort, small files, CPUs.
+ *
+ * Layer: os. Owns the identity of standard error at the start.
+ */
+#include "os.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "syscalls.h"
+
+int fh_os_pid(void) { return (int)fh_syscall0(SYS_getpid); }
+bool fh_os_is_secure(void) { return getauxval(AT_SECURE) != 0; }
+
+void fh_os_write(int fd, const char *text, size_t length)
+{
+    while (length) {
+        long written = fh_syscall3(SYS_write, fd, text, length);
+        if (written == -4) continue; /* EINTR */
+        if (written <= 0) return;
+        text += written;
+        length -= (size_t)written;
+    }
+}
+
+static struct {
+    bool known;
+    dev_t device;
+    ino_t inode;
+} stderr_at_start;
+
+static bool stat_stderr(struct stat *st)
+{
+#ifdef SYS_newfstatat
+    return fh_syscall4(SYS_newfstatat, 2, "", st, AT_EMPTY_PATH) == 0;
+#else
+    return fh_syscall2(SYS_fstat, 2, st) == 0;
+#endif
+}
+
+void fh_os_note_stderr(void)
+{
+    struct stat st;
+    if (!stat_stderr(&st)) return;
+    stderr_at_start.known = true;
+    stderr_at_start.device = st.st_dev;
+    stderr_at_start.inode = st.st_ino;
+}
+
+/*
+ * A program that closed descriptor 2 and then opened a data file has that file there now, and a line in the middle of
+ * a database helps nobody. What was there at the start, what is no regular file, and a log (opened to append) are fine.
+ */
+static bool stderr_is_for_messages(void)
+{
+    struct stat st;
+    if (!stat_stderr(&st)) return false;
+    if (!S_ISREG(st.st_mode)) return true;
+    if (stderr_at_start.known && st.st_dev == stderr_at_start.device && st.st_ino == stderr_at_start.inode) return true;
+    long flags = fh_syscall3(SYS_fcntl, 2, F_GETFL, 0);
+    return !fh_syscall_failed(flags) && (flags & O_APPEND);
+}
+
+void fh_os_complain(const char *text, size_t length)
+{
+    if (stderr_is_for_messages()) fh_os_write(2, text, length);
+}
+
+void fh_os_abort(void)
+{
+    /* SIGABRT as abort(3) gives it: unblocked, a handler runs first; if it returns, the default action follows. */
+    uint64_t set = 1ULL << (SIGABRT - 1);
+    for (int attempt = 0;; attempt++) {
+        fh_syscall4(SYS_rt_sigprocmask, SIG_UNBLOCK, &set, 0, sizeof set);
+        fh_syscall3(SYS_tgkill, fh_syscall0(SYS_getpid), fh_syscall0(SYS_gettid), SIGABRT);
+        struct { /* the kernel's struct sigaction; all zero is SIG_DFL */
+            void *handler;
+            unsigned long flags;
+            void *restorer;
+            uint64_t mask;
+        } default_action = {0};
+        fh_syscall4(SYS_rt_sigaction, SIGABRT, &default_action, 0, sizeof set);
+        if (attempt > 2) __builtin_trap();
+    }
+}
+
+long fh_os_read_file(const char *path, char *out, size_t size)
+{
+    long fd = fh_syscall4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    if (fh_syscall_failed(fd)) return -1;
+    size_t length = 0;
+    while (length + 1 < size) {
+        long got = fh_syscall3(SYS_read, fd, out + length, size - 1 - length);
+        if (got <= 0) break;
+        length += (size_t)got;
+    }
+    out[length] = 0;
+    fh_syscall1(SYS_close, fd);
+    return (long)length;
+}
+
+/* Reads a decimal number and moves on; UINT64_MAX where there is none. */
+static uint64_t number_at(const char **text)
+{
+    const char *s = *text;
+    while (*s == ' ' || *s == '\n') s++;
+    if (*s < '0' || *s > '9') return UINT64_MAX;
+    uint64_t n = 0;
+    while (*s >= '0' && *s <= '9') n = n * 10 + (uint64_t)(*s++ - '0');
+    *text = s;
+    return n;
+}
+
+size_t fh_os_resident_bytes(void)
+{
+    char text[128];
+    if (fh_os_read_file("/proc/self/statm", text, sizeof text) <= 0) return 0;
+    const char *at = text;
+    number_at(&at); /* size; the second number is the resident set, both in pages */
+    uint64_t resident = number_at(&at);
+    return resident == UINT64_MAX ? 0 : resident * fh_os_page_size();
+}
+
+void fh_os_process_name(char out[16])
+{
+    out[0] = out[15] = 0;
+    fh_syscall2(SYS_prctl, PR_GET_NAME, out);
+}
+
+/* Whole CPUs that a quota of `quota` microseconds in every `period` allows, rounded up. */
+static unsigned quota_cpus(uint64_t quota, uint64_t period)
+{
+    if (quota == UINT64_MAX || period == UINT64_MAX || period == 0) return UINT32_MAX;
+    uint64_t cpus = (quota + period - 1) / period;
+    return cpus == 0 ? 1 : cpus > UINT32_MAX ? UINT32_MAX : (unsigned)cpus;
+}
+
+/* The quota as a container sees it: its own cgroup is mounted at the root of the hierarchy (cgroups(7)). */
+static unsigned cgroup_cpus(void)
+{
+    char text[64];
+    const char *at = text;
+    if (fh_os_read_file("/sys/fs/cgroup/cpu.max", text, sizeof text) > 0) { /* v2: "max 100000" or "150000 100000" */
+        uint64_t quota = number_at(&at);
+        return quota_cpus(quota, quota == UINT64_MAX ? quota : number_at(&at));
+    }
+    if (fh_os_read_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text, sizeof text) <= 0) return UINT32_MAX;
+    uint64_t quota = number_at(&at); /* v1: -1 is no limit */
+    at = text;
+    if (fh_os_read_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us", text, sizeof text) <= 0) return UINT32_MAX;
+    return quota_cpus(quota, number_at(&at));
+}
+
+unsigned fh_os_usable_cpus(void)
+{
+    uint64_t mask[64]; /* 4,096 CPUs */
+    unsigned cpus = 0;
+    long bytes = fh_syscall3(SYS_sched_getaffinity, 0, sizeof mask, mask);
+    for (long i = 0; i < bytes / 8; i++) cpus += (unsigned)__builtin_popcountll(mask[i]);
+    if (cpus == 0) cpus = 1;
+    unsigned quota = cgroup_cpus();
+    return quota < cpus ? quota : cpus;
+}
