@@ -1,0 +1,68 @@
+/*
+ * pagemap.c - see pagemap.h.
+ *
+ * Layer: pages. Owns the root; leaves are never given back.
+ */
+#include "pagemap.h"
+
+#include "os.h"
+#include "wholesale.h"
+
+uint32_t *fh_pagemap_root[FH_PAGEMAP_ROOT_ENTRIES];
+
+#define LEAF_BYTES (FH_PAGEMAP_LEAF_ENTRIES * sizeof(uint32_t))
+
+static bool install_leaf(size_t index)
+{
+    if (fh_load_acquire(&fh_pagemap_root[index])) return true;
+    uint32_t *leaf = fh_wholesale_map(LEAF_BYTES);
+    if (!leaf) return false;
+    uint32_t *nothing = NULL;
+    if (!fh_cas_acq_rel(&fh_pagemap_root[index], &nothing, leaf)) fh_wholesale_unmap(leaf, LEAF_BYTES);
+    else fh_fetch_add_relaxed(&fh_wholesale.pagemap_bytes, LEAF_BYTES);
+    return true;
+}
+
+bool fh_pagemap_prepare(const void *start, size_t size_bytes)
+{
+    uintptr_t first = (uintptr_t)start >> FH_PAGEMAP_LEAF_SHIFT;
+    uintptr_t last = ((uintptr_t)start + size_bytes - 1) >> FH_PAGEMAP_LEAF_SHIFT;
+    if (last >= FH_PAGEMAP_ROOT_ENTRIES) return false;
+    for (uintptr_t i = first; i <= last; i++)
+        if (!install_leaf(i)) return false;
+    return true;
+}
+
+void fh_pagemap_set(const void *start, size_t size_bytes, uint32_t entry)
+{
+    uintptr_t page = (uintptr_t)start >> FH_PAGEMAP_GRAIN_SHIFT;
+    uintptr_t last = ((uintptr_t)start + size_bytes - 1) >> FH_PAGEMAP_GRAIN_SHIFT;
+    for (; page <= last; page++) {
+        uint32_t *leaf = fh_load_relaxed(&fh_pagemap_root[page / FH_PAGEMAP_LEAF_ENTRIES]);
+        fh_store_relaxed(&leaf[page % FH_PAGEMAP_LEAF_ENTRIES], entry);
+    }
+}
+
+uintptr_t fh_pagemap_next(uintptr_t from)
+{
+    uintptr_t page = from >> FH_PAGEMAP_GRAIN_SHIFT;
+    while (page / FH_PAGEMAP_LEAF_ENTRIES < FH_PAGEMAP_ROOT_ENTRIES) {
+        const uint32_t *leaf = fh_load_acquire(&fh_pagemap_root[page / FH_PAGEMAP_LEAF_ENTRIES]);
+        if (!leaf) {
+            page = fh_align_down(page, FH_PAGEMAP_LEAF_ENTRIES) + FH_PAGEMAP_LEAF_ENTRIES;
+            continue;
+        }
+        do {
+            if (fh_load_relaxed(&leaf[page % FH_PAGEMAP_LEAF_ENTRIES])) return page << FH_PAGEMAP_GRAIN_SHIFT;
+        } while (++page % FH_PAGEMAP_LEAF_ENTRIES);
+    }
+    return 0;
+}
+
+uintptr_t fh_pagemap_previous(uintptr_t from, size_t limit_bytes)
+{
+    uintptr_t page = (from & (((uintptr_t)1 << 48) - 1)) & ~(FH_PAGEMAP_GRAIN - 1);
+    for (size_t gone = 0; gone <= limit_bytes && page; gone += FH_PAGEMAP_GRAIN, page -= FH_PAGEMAP_GRAIN)
+        if (fh_pagemap_get((void *)page)) return page;
+    return 0;
+}

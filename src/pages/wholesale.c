@@ -1,0 +1,86 @@
+/*
+ * wholesale.c - see wholesale.h.
+ *
+ * Layer: pages. Owns the ledger. The break is guarded by the lock of heap 0, its only user.
+ */
+#include "wholesale.h"
+
+#include "atomics.h"
+#include "os.h"
+
+struct fh_wholesale fh_wholesale;
+
+static void note_map(size_t size)
+{
+    fh_fetch_add_relaxed(&fh_wholesale.obtained_bytes, size);
+    fh_fetch_add_relaxed(&fh_wholesale.mappings, 1);
+}
+
+static void note_unmap(size_t size)
+{
+    fh_fetch_add_relaxed(&fh_wholesale.returned_bytes, size);
+    fh_fetch_sub_relaxed(&fh_wholesale.mappings, 1);
+}
+
+void *fh_wholesale_map(size_t size)
+{
+    void *address = fh_os_map(NULL, size);
+    if (address) note_map(size);
+    return address;
+}
+
+void *fh_wholesale_map_aligned(size_t size, size_t alignment)
+{
+    if (alignment <= fh_os_page_size()) return fh_wholesale_map(size);
+    size_t wide;
+    if (__builtin_add_overflow(size, alignment, &wide)) return NULL;
+    char *start = fh_os_map(NULL, wide);
+    if (!start) return NULL;
+    char *aligned = (char *)fh_align_up((uintptr_t)start, alignment);
+    size_t before = (size_t)(aligned - start), after = wide - before - size;
+    /* If an end can't be cut off, we keep the whole rather than leak a part of it: give up. */
+    if ((before && !fh_os_unmap(start, before)) || (after && !fh_os_unmap(aligned + size, after))) {
+        fh_os_unmap(start, wide);
+        return NULL;
+    }
+    note_map(size);
+    return aligned;
+}
+
+bool fh_wholesale_unmap(void *address, size_t size)
+{
+    if (!fh_os_unmap(address, size)) return false;
+    note_unmap(size);
+    return true;
+}
+
+void *fh_wholesale_remap(void *address, size_t old_size, size_t new_size, bool may_move)
+{
+    void *moved = fh_os_remap(address, old_size, new_size, may_move);
+    if (!moved) return NULL;
+    if (new_size > old_size) fh_fetch_add_relaxed(&fh_wholesale.obtained_bytes, new_size - old_size);
+    else fh_fetch_add_relaxed(&fh_wholesale.returned_bytes, old_size - new_size);
+    return moved;
+}
+
+char *fh_wholesale_break_up(char *expected, size_t size)
+{
+    char *now = fh_os_break();
+    if (!now) return NULL;
+    char *start = now;
+    if (now != expected) {
+        start = (char *)fh_align_up((uintptr_t)now, fh_max(fh_os_page_size(), 4096));
+    }
+    uintptr_t end;
+    if (__builtin_add_overflow((uintptr_t)start, size, &end)) return NULL;
+    if (!fh_os_break_move((char *)end)) return NULL;
+    fh_fetch_add_relaxed(&fh_wholesale.obtained_bytes, size);
+    return start;
+}
+
+bool fh_wholesale_break_down(char *end, char *to)
+{
+    if (fh_os_break() != end || !fh_os_break_move(to)) return false;
+    fh_fetch_add_relaxed(&fh_wholesale.returned_bytes, (size_t)(end - to));
+    return true;
+}
