@@ -37,10 +37,10 @@ endfunction()
 
 # fh_add_library_variant(<name> [DEFINITIONS d...] [OPTIONS o...] [EXCLUDE file...])
 #
-# A static library of all layers, compiled again with other definitions and options; for tests. Whoever links it gets the
-# include paths of every layer and of the public header. DEFINITIONS are passed on to users of the library (they change what the
-# headers declare), OPTIONS are not. EXCLUDE takes paths relative to src/ ("os/memory.c"), for tests that bring their own
-# version of a file.
+# A static library of all layers, compiled again with other definitions and options; for tests. Whoever links it gets
+# the include paths of every layer and of the public header. DEFINITIONS are passed on to users of the library (they
+# change what the headers declare), OPTIONS are not. EXCLUDE takes paths relative to src/ ("os/memory.c"), for tests
+# that bring their own version of a file.
 function(fh_add_library_variant name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEFINITIONS;OPTIONS;EXCLUDE")
   if(arg_UNPARSED_ARGUMENTS)

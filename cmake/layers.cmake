@@ -1,7 +1,7 @@
 # The layers of src/, bottom first: the one place that says which layer may include which.
 #
-# FH_LAYERS lists every layer in link order. FH_SEES_<layer> lists the layers whose headers <layer> may include besides its
-# own; the build gives it include paths for those and for no others, so a forbidden include does not compile.
+# FH_LAYERS lists every layer in link order. FH_SEES_<layer> lists the layers whose headers <layer> may include besides
+# its own; the build gives it include paths for those and for no others, so a forbidden include does not compile.
 # `scripts/check_layers.sh` proves the other half: no layer calls a function that stands above it.
 
 set(FH_LAYERS base os config guard pages cache slab heap large core insight api)

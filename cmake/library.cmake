@@ -2,7 +2,8 @@
 
 set(FH_OBJECTS "")
 set(FH_OBJECT_TARGETS "")
-set(FH_LAYER_OBJECTS "") # "<layer> <object>" lines, for the layer check
+set(FH_LAYER_OBJECTS "") # "<layer> <object>" lines, and "<layer> <seen>..." lines: for the layer check
+set(FH_LAYER_SEES "")
 foreach(layer IN LISTS FH_LAYERS)
   fh_sources_of(sources ${layer})
   if(NOT sources)
@@ -18,6 +19,8 @@ foreach(layer IN LISTS FH_LAYERS)
   endif()
   list(APPEND FH_OBJECT_TARGETS fh_${layer})
   list(APPEND FH_OBJECTS $<TARGET_OBJECTS:fh_${layer}>)
+  list(JOIN FH_SEES_${layer} " " seen)
+  string(APPEND FH_LAYER_SEES "${layer} ${seen}\n")
   string(APPEND FH_LAYER_OBJECTS "${layer} $<JOIN:$<TARGET_OBJECTS:fh_${layer}>,\n${layer} >\n")
 endforeach()
 if(NOT FH_OBJECTS)
@@ -25,6 +28,7 @@ if(NOT FH_OBJECTS)
   return()
 endif()
 file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/layer_objects.txt CONTENT "${FH_LAYER_OBJECTS}")
+file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/layer_sees.txt CONTENT "${FH_LAYER_SEES}")
 
 # The shared library. Functions of the malloc family carry no version, as in a program that defines its own: whatever
 # version of malloc a program asks for, ours answers.
@@ -45,8 +49,8 @@ target_link_options(freehold_shared PRIVATE
     -Wl,--version-script=${PROJECT_SOURCE_DIR}/src/libfreehold.map
     -Wl,--as-needed -Wl,-z,defs -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,noexecstack)
 
-# The static library: all layers as one relocatable object, in which everything hidden has become local. So an archive that a
-# program links shows the malloc family, operator new and delete and fh_*, and can clash with nothing else of the program's.
+# The static library: all layers as one relocatable object, in which everything hidden has become local. So a program
+# that links it sees the malloc family, operator new and delete and fh_*; no name of its own can clash with the rest.
 set(archive ${CMAKE_BINARY_DIR}/libfreehold.a)
 set(object ${CMAKE_BINARY_DIR}/freehold.o)
 add_custom_command(

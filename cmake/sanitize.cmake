@@ -1,5 +1,5 @@
-# Sanitizer builds (presets asan and tsan). A sanitizer brings a malloc of its own, so these build the library under other
-# names (FH_PREFIXED=1: fh_test_malloc for malloc, and so on), and of the tests only those that use it under those names.
+# Sanitizer builds (presets asan and tsan). A sanitizer brings a malloc of its own, so these build the library under
+# other names (FH_PREFIXED=1: fh_test_malloc for malloc, and so on), and of the tests only those that use those names.
 
 if(FH_SANITIZE STREQUAL "address")
   set(FH_SANITIZE_OPTIONS -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)

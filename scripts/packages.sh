@@ -1,0 +1,149 @@
+# Installs the Debian packages that a command of ./dev wants and the machine lacks. Sourced by ./dev; needs say() and a
+# current directory at the root of the project. Nothing here is fatal: ./dev goes on with what is there.
+
+# Prints "installed" names among the arguments, one a line.
+packages_installed() {
+    # dpkg-query fails when it knows one of the names not at all; what it knows it prints all the same.
+    # shellcheck disable=SC2016  # the ${...} are dpkg-query's
+    dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' || :
+}
+
+# Prints those of the arguments after the first that are not among the lines of the first.
+packages_minus() {
+    have=$1
+    shift
+    for name in "$@"; do
+        printf '%s\n' "$have" | grep -qxF -- "$name" || printf '%s\n' "$name"
+    done
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif [ -t 0 ]; then
+        sudo "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+apt() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
+        -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 "$@"
+}
+
+# A package that brings a server would start it. policy-rc.d is the way to tell Debian's packages not to; ours exists
+# for the time of the installation only, and one that was there before comes back afterwards.
+policy=/usr/sbin/policy-rc.d
+services_off() {
+    if [ -e $policy ]; then
+        as_root mv $policy $policy.before-freehold
+    fi
+    printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+    as_root chmod 755 $policy
+    trap services_back EXIT
+    trap 'services_back; exit 130' INT
+    trap 'services_back; exit 143' TERM HUP
+}
+
+services_back() {
+    trap - EXIT INT TERM HUP
+    as_root rm -f $policy
+    if [ -e $policy.before-freehold ]; then
+        as_root mv $policy.before-freehold $policy
+    fi
+}
+
+# apt_install PACKAGE...: all at once; if that fails each alone, so that one that cannot be had costs only itself.
+apt_install() {
+    apt install -y --no-install-recommends "$@" </dev/null >>"$apt_log" 2>&1 && return 0
+    for name in "$@"; do
+        apt install -y --no-install-recommends "$name" </dev/null >>"$apt_log" 2>&1 || :
+    done
+}
+
+# Says, for each group that lacks something, what is missing: packages_say_missing PREFIX COMMAND
+packages_say_missing() {
+    grep -v '^#' scripts/packages.txt | while IFS='|' read -r commands purpose names; do
+        case " $commands " in
+        *" $2 "*) ;;
+        *) continue ;;
+        esac
+        # shellcheck disable=SC2086
+        lacking=$(packages_minus "$installed" $names | tr '\n' ' ')
+        [ -z "$lacking" ] || say "$1" "$lacking- $(printf '%s' "$purpose" | sed 's/^ *//; s/ *$//')"
+    done
+}
+
+# packages_for COMMAND: the whole of the above.
+packages_for() {
+    command -v dpkg-query >/dev/null && command -v apt-get >/dev/null || return 0
+    wanted=$(awk -F'|' -v c="$1" '!/^#/ && (" " $1 " ") ~ (" " c " ") { print $3 }' scripts/packages.txt)
+    # shellcheck disable=SC2086
+    installed=$(packages_installed $wanted)
+    # shellcheck disable=SC2086
+    missing=$(packages_minus "$installed" $wanted)
+    [ -n "$missing" ] || return 0
+    # shellcheck disable=SC2086
+    set -- "$1" $missing
+
+    if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+        packages_say_missing 'not installed:' "$1"
+        shift
+        say "to install them, as root: apt-get install --no-install-recommends $*"
+        return 0
+    fi
+    packages_say_missing 'installing:' "$1"
+    apt_log=$(mktemp)
+    services_before=$(services_enabled)
+    update=ok
+    apt -o APT::Update::Error-Mode=any update </dev/null >"$apt_log" 2>&1 || update=failed
+    command=$1
+    shift
+    # Leave out what the registry does not have, so that the rest can go in one step.
+    available=''
+    for name in "$@"; do
+        if apt-get -qq -s install --no-install-recommends "$name" >/dev/null 2>&1; then
+            available="$available $name"
+        fi
+    done
+    # shellcheck disable=SC2086
+    set -- $available
+    if [ $# -gt 0 ]; then
+        services_off
+        # Without a network the first package is enough to know.
+        if [ $update = ok ] || apt install -y --no-install-recommends "$1" </dev/null >>"$apt_log" 2>&1; then
+            apt_install "$@"
+        fi
+        services_back
+        services_disable_new
+    fi
+
+    # shellcheck disable=SC2086
+    installed=$(packages_installed $wanted)
+    # shellcheck disable=SC2086
+    if [ -n "$(packages_minus "$installed" $wanted)" ]; then
+        if [ $update != ok ]; then
+            say "no package registry within reach: $(grep -m1 '^[EW]:' "$apt_log" || echo 'see apt-get update')"
+        fi
+        packages_say_missing 'going on without:' "$command"
+    fi
+    rm -f "$apt_log"
+}
+
+# The server packages also enable their services for the next start of the machine. That is undone for what came now.
+services_enabled() {
+    for unit in redis-server nginx postgresql; do
+        if command -v systemctl >/dev/null && systemctl is-enabled -q $unit.service 2>/dev/null; then
+            printf '%s\n' $unit
+        fi
+    done
+}
+
+services_disable_new() {
+    for unit in $(services_enabled); do
+        if ! printf '%s\n' "$services_before" | grep -qx "$unit"; then
+            as_root systemctl -q disable "$unit.service" 2>/dev/null || :
+        fi
+    done
+}
