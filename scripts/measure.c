@@ -1,6 +1,6 @@
 /*
- * measure.c - runs a command and writes what it cost to a file: seconds, processor seconds, and the peak resident set of
- * its largest process in KiB. For scripts/demo.sh: a base system has no time(1), and the shell's cannot tell memory.
+ * measure.c - runs a command and writes what it cost to a file: seconds, processor seconds, and the peak resident set
+ * of its largest process in KiB. For scripts/demo.sh: a base system has no time(1), and the shell cannot tell memory.
  *
  * usage: measure FILE COMMAND [ARGUMENT...]      exit status: the command's, 128 + signal if it was killed
  */
