@@ -1,7 +1,7 @@
 # Installs the Debian packages that a command of ./dev wants and the machine lacks. Sourced by ./dev; needs say() and a
 # current directory at the root of the project. Nothing here is fatal: ./dev goes on with what is there.
 
-# Prints "installed" names among the arguments, one a line.
+# Prints the installed names among the arguments, one a line.
 packages_installed() {
     # dpkg-query fails when it knows one of the names not at all; what it knows it prints all the same.
     # shellcheck disable=SC2016  # the ${...} are dpkg-query's
@@ -35,11 +35,12 @@ apt() {
 # A package that brings a server would start it. policy-rc.d is the way to tell Debian's packages not to; ours exists
 # for the time of the installation only, and one that was there before comes back afterwards.
 policy=/usr/sbin/policy-rc.d
+policy_mark='# While packages for the tests of freehold are installed.'
 services_off() {
-    if [ -e $policy ]; then
+    if [ -e $policy ] && ! grep -q "$policy_mark" $policy; then
         as_root mv $policy $policy.before-freehold
     fi
-    printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+    printf '#!/bin/sh\n%s\nexit 101\n' "$policy_mark" | as_root tee $policy >/dev/null
     as_root chmod 755 $policy
     trap services_back EXIT
     trap 'services_back; exit 130' INT
@@ -54,11 +55,16 @@ services_back() {
     fi
 }
 
-# apt_install PACKAGE...: all at once; if that fails each alone, so that one that cannot be had costs only itself.
-apt_install() {
-    apt install -y --no-install-recommends "$@" </dev/null >>"$apt_log" 2>&1 && return 0
+# Nothing that is there already may go: a package that would push out another counts as one that cannot be had.
+apt_add() {
+    apt install -y --no-install-recommends --no-remove "$@" </dev/null >>"$apt_log" 2>&1
+}
+
+# All at once; if that fails each alone, so that one that cannot be had costs only itself.
+apt_add_each() {
+    apt_add "$@" && return 0
     for name in "$@"; do
-        apt install -y --no-install-recommends "$name" </dev/null >>"$apt_log" 2>&1 || :
+        apt_add "$name" || :
     done
 }
 
@@ -87,7 +93,7 @@ packages_for() {
     # shellcheck disable=SC2086
     set -- "$1" $missing
 
-    if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+    if ! as_root true 2>/dev/null; then
         packages_say_missing 'not installed:' "$1"
         shift
         say "to install them, as root: apt-get install --no-install-recommends $*"
@@ -95,7 +101,7 @@ packages_for() {
     fi
     packages_say_missing 'installing:' "$1"
     apt_log=$(mktemp)
-    services_before=$(services_enabled)
+    services_before=$(services_present)
     update=ok
     apt -o APT::Update::Error-Mode=any update </dev/null >"$apt_log" 2>&1 || update=failed
     command=$1
@@ -103,7 +109,7 @@ packages_for() {
     # Leave out what the registry does not have, so that the rest can go in one step.
     available=''
     for name in "$@"; do
-        if apt-get -qq -s install --no-install-recommends "$name" >/dev/null 2>&1; then
+        if apt-get -qq -s install --no-install-recommends --no-remove "$name" >/dev/null 2>&1; then
             available="$available $name"
         fi
     done
@@ -112,8 +118,8 @@ packages_for() {
     if [ $# -gt 0 ]; then
         services_off
         # Without a network the first package is enough to know.
-        if [ $update = ok ] || apt install -y --no-install-recommends "$1" </dev/null >>"$apt_log" 2>&1; then
-            apt_install "$@"
+        if [ $update = ok ] || apt_add "$1"; then
+            apt_add_each "$@"
         fi
         services_back
         services_disable_new
@@ -132,18 +138,15 @@ packages_for() {
 }
 
 # The server packages also enable their services for the next start of the machine. That is undone for what came now.
-services_enabled() {
-    for unit in redis-server nginx postgresql; do
-        if command -v systemctl >/dev/null && systemctl is-enabled -q $unit.service 2>/dev/null; then
-            printf '%s\n' $unit
-        fi
+services_present() {
+    for service in redis-server nginx postgresql; do
+        [ ! -e "/etc/init.d/$service" ] || printf '%s\n' $service
     done
 }
 
 services_disable_new() {
-    for unit in $(services_enabled); do
-        if ! printf '%s\n' "$services_before" | grep -qx "$unit"; then
-            as_root systemctl -q disable "$unit.service" 2>/dev/null || :
-        fi
+    # shellcheck disable=SC2046
+    for service in $(packages_minus "$services_before" $(services_present)); do
+        as_root update-rc.d "$service" disable >>"$apt_log" 2>&1 || :
     done
 }
