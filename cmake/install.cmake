@@ -17,5 +17,7 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/freehold-config-version.cma
 install(FILES ${CMAKE_BINARY_DIR}/freehold-config.cmake ${CMAKE_BINARY_DIR}/freehold-config-version.cmake
     DESTINATION ${package_dir})
 
+# pkg-config finds the prefix from where the file is, so an installed tree can be moved.
+file(RELATIVE_PATH pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/libfreehold.pc.in ${CMAKE_BINARY_DIR}/libfreehold.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/libfreehold.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# demo.sh - gcc compiles Freehold's own sources, on the system's malloc and on Freehold in turn: what each took, and what
-# the heap of the largest compilation looked like at its end. Called by ./dev demo, after a build.
+# demo.sh - gcc compiles the sources of Freehold, on the malloc of the system and on Freehold in turn: what each took,
+# and what the heap of the largest compilation looked like at its end. Called by ./dev demo, after a build.
 set -eu
 cd "$(dirname "$0")/.."
 work=build/demo
@@ -27,7 +27,7 @@ echo "gcc compiles the sources of Freehold: $files files, $lines lines of C, -O2
 echo "one after the other; $rounds rounds of each, in turn; the best time counts."
 echo
 
-# With --report every process prints the account of its heap when it exits; all but the largest is dropped below.
+# With --report=all every process prints the account of its heap when it exits; all but the largest are dropped below.
 best_of() { # FIELD FILE...: the smallest of a field over all rounds
     field=$1
     shift
@@ -36,7 +36,7 @@ best_of() { # FIELD FILE...: the smallest of a field over all rounds
 round=1
 while [ $round -le $rounds ]; do
     $work/measure $work/system.$round sh "$0" --compile $work/system
-    $work/measure $work/freehold.$round build/freehold run --report -- sh "$0" --compile $work/freehold \
+    $work/measure $work/freehold.$round build/freehold run --report=all -- sh "$0" --compile $work/freehold \
         2>$work/report || { cat $work/report >&2; exit 1; }
     round=$((round + 1))
 done
@@ -58,3 +58,27 @@ for object in $work/system/*.o; do
 done
 echo 'Both made the same object files, byte for byte.'
 echo
+echo 'The account of the largest heap among those processes, as it was at exit:'
+echo
+awk '
+    # How many bytes the text of a line stands for: "12,345", "12.3 KiB", "4 MiB".
+    function bytes(text,    n, unit) {
+        gsub(/,/, "", text)
+        if (!match(text, /[0-9][0-9.]*/)) return 0
+        n = substr(text, RSTART, RLENGTH) + 0
+        unit = substr(text, RSTART + RLENGTH)
+        if (unit ~ /^ *k/ || unit ~ /^ *K/) n *= 1024
+        if (unit ~ /^ *M/) n *= 1048576
+        if (unit ~ /^ *G/) n *= 1073741824
+        return n
+    }
+    function finish() { if (size > best) { best = size; kept = block } size = 0; block = "" }
+    /^freehold: account of pid/ { finish(); inside = 1; block = $0 "\n"; next }
+    inside && /^[ =]/ {
+        block = block $0 "\n"
+        if (/from the kernel/) size = bytes($0)
+        next
+    }
+    { inside = 0 }
+    END { finish(); printf "%s", kept }
+' $work/report
