@@ -50,7 +50,7 @@ row "the system's" system
 row 'freehold' freehold
 echo
 
-for object in $work/system/*.o; do
+for object in "$work"/system/*.o; do
     cmp "$object" "$work/freehold/${object##*/}" || {
         echo 'gcc on freehold made another object file than gcc alone: that must not be' >&2
         exit 1
