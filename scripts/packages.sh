@@ -60,8 +60,18 @@ apt_add() {
     apt install -y --no-install-recommends --no-remove "$@" </dev/null >>"$apt_log" 2>&1
 }
 
-# All at once; if that fails each alone, so that one that cannot be had costs only itself.
+# All at once; if one of them cannot be had, all the others at once; and if that fails too, each alone.
 apt_add_each() {
+    apt_add "$@" && return 0
+    available=''
+    for name in "$@"; do
+        if apt-get -qq -s install --no-install-recommends --no-remove "$name" >/dev/null 2>&1; then
+            available="$available $name"
+        fi
+    done
+    # shellcheck disable=SC2086
+    set -- $available
+    [ $# -gt 0 ] || return 0
     apt_add "$@" && return 0
     for name in "$@"; do
         apt_add "$name" || :
@@ -106,24 +116,13 @@ packages_for() {
     apt -o APT::Update::Error-Mode=any update </dev/null >"$apt_log" 2>&1 || update=failed
     command=$1
     shift
-    # Leave out what the registry does not have, so that the rest can go in one step.
-    available=''
-    for name in "$@"; do
-        if apt-get -qq -s install --no-install-recommends --no-remove "$name" >/dev/null 2>&1; then
-            available="$available $name"
-        fi
-    done
-    # shellcheck disable=SC2086
-    set -- $available
-    if [ $# -gt 0 ]; then
-        services_off
-        # Without a network the first package is enough to know.
-        if [ $update = ok ] || apt_add "$1"; then
-            apt_add_each "$@"
-        fi
-        services_back
-        services_disable_new
+    services_off
+    # Without a network the first package is enough to know.
+    if [ $update = ok ] || apt_add "$1"; then
+        apt_add_each "$@"
     fi
+    services_back
+    services_disable_new
 
     # shellcheck disable=SC2086
     installed=$(packages_installed $wanted)
