@@ -156,6 +156,10 @@ static void set(const struct option *option, const char *whole, size_t whole_len
         return;
     }
     size_t n;
+    if (option->most == SIZE_MAX && same(value, length, "-1")) { /* glibc's way to say "never" */
+        fh_store_relaxed((size_t *)(void *)field, SIZE_MAX);
+        return;
+    }
     if (!parse_number(value, length, option->kind == KIND_SIZE, &n)) {
         complain(whole, whole_length, ": '", value, length,
                  option->kind == KIND_SIZE ? "' is not a number of bytes (such as 65536, 64k or 1m); ignored"

@@ -25,8 +25,10 @@ bool fh_os_break_move(char *to);
 void *fh_os_map(void *hint, size_t size);
 /* True when the range is gone. */
 bool fh_os_unmap(void *address, size_t size);
-/* Resizes a mapping; may move it only when `may_move`. NULL when refused: the old mapping is then untouched. */
-void *fh_os_remap(void *address, size_t old_size, size_t new_size, bool may_move);
+/* Resizes a mapping where it stands; false when refused: it is then untouched. */
+bool fh_os_remap(void *address, size_t old_size, size_t new_size);
+/* Moves the pages at `address` to `target`, replacing what is mapped there; false when refused. */
+bool fh_os_move(void *address, size_t old_size, void *target, size_t new_size);
 /* Gives the pages back and keeps the addresses. True when they read as zero afterwards (not under mlock). */
 bool fh_os_discard(void *address, size_t size);
 

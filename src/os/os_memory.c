@@ -3,6 +3,7 @@
  *
  * Layer: os. Owns the one copy of the page size.
  */
+#define _GNU_SOURCE 1
 #include "os.h"
 
 #include <linux/futex.h>
@@ -64,10 +65,15 @@ void *fh_os_map(void *hint, size_t size)
 
 bool fh_os_unmap(void *address, size_t size) { return fh_syscall2(SYS_munmap, address, size) == 0; }
 
-void *fh_os_remap(void *address, size_t old_size, size_t new_size, bool may_move)
+bool fh_os_remap(void *address, size_t old_size, size_t new_size)
 {
-    long result = fh_syscall4(SYS_mremap, address, old_size, new_size, may_move ? MREMAP_MAYMOVE : 0);
-    return fh_syscall_failed(result) ? NULL : (void *)result;
+    return !fh_syscall_failed(fh_syscall4(SYS_mremap, address, old_size, new_size, 0));
+}
+
+bool fh_os_move(void *address, size_t old_size, void *target, size_t new_size)
+{
+    int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+    return !fh_syscall_failed(fh_syscall6(SYS_mremap, (long)address, (long)old_size, (long)new_size, flags, (long)target, 0));
 }
 
 bool fh_os_discard(void *address, size_t size)

@@ -3,6 +3,7 @@
  *
  * Layer: os. Owns the identity of standard error at the start.
  */
+#define _GNU_SOURCE 1
 #include "os.h"
 
 #include <fcntl.h>

@@ -54,13 +54,19 @@ bool fh_wholesale_unmap(void *address, size_t size)
     return true;
 }
 
-void *fh_wholesale_remap(void *address, size_t old_size, size_t new_size, bool may_move)
+bool fh_wholesale_remap(void *address, size_t old_size, size_t new_size)
 {
-    void *moved = fh_os_remap(address, old_size, new_size, may_move);
-    if (!moved) return NULL;
+    if (!fh_os_remap(address, old_size, new_size)) return false;
     if (new_size > old_size) fh_fetch_add_relaxed(&fh_wholesale.obtained_bytes, new_size - old_size);
     else fh_fetch_add_relaxed(&fh_wholesale.returned_bytes, old_size - new_size);
-    return moved;
+    return true;
+}
+
+bool fh_wholesale_move(void *address, size_t old_size, void *target, size_t new_size)
+{
+    if (!fh_os_move(address, old_size, target, new_size)) return false;
+    note_unmap(old_size);
+    return true;
 }
 
 char *fh_wholesale_break_up(char *expected, size_t size)

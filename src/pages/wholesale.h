@@ -26,7 +26,10 @@ void *fh_wholesale_map(size_t size);
 void *fh_wholesale_map_aligned(size_t size, size_t alignment);
 /* False when the kernel refuses (then the memory is still ours and mapped). */
 bool fh_wholesale_unmap(void *address, size_t size);
-void *fh_wholesale_remap(void *address, size_t old_size, size_t new_size, bool may_move);
+/* Resizes a mapping where it is; false when it can't stay there. */
+bool fh_wholesale_remap(void *address, size_t old_size, size_t new_size);
+/* Moves the pages of a mapping onto another of ours, which they replace; false when refused and nothing has changed. */
+bool fh_wholesale_move(void *address, size_t old_size, void *target, size_t new_size);
 
 /*
  * W1. Moves the break up by `size`. Returns the start of the new memory: `expected` when it continues what the caller

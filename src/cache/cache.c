@@ -1,0 +1,34 @@
+/*
+ * cache.c - see cache.h.
+ *
+ * Layer: cache. Owns the thread-local pointer and the two caches that are nobody's.
+ */
+#include "cache.h"
+
+/* A tag that no slab has: owners end at FH_ENTRY_OWNER_LIMIT, below it. */
+#define TAG_OF_NOBODY 0x7ffff000u
+FH_STATIC_ASSERT(TAG_OF_NOBODY >> FH_ENTRY_OWNER_SHIFT >= FH_ENTRY_OWNER_LIMIT, "nobody owns no slab");
+
+struct fh_cache fh_cache_none = {.tag = TAG_OF_NOBODY};
+struct fh_cache fh_cache_ended = {.tag = TAG_OF_NOBODY};
+
+__thread uintptr_t fh_cache_offset;
+
+int32_t fh_cache_capacity(size_t class_bytes, size_t capacity_bytes)
+{
+    enum { MOST_BLOCKS = 1 << 16 };
+    return (int32_t)fh_min(capacity_bytes / class_bytes, MOST_BLOCKS);
+}
+
+void fh_cache_init(struct fh_cache *cache, uint32_t owner, size_t capacity_bytes)
+{
+    cache->secret = fh_guard.secret;
+    cache->bad_bits = fh_guard.bad_bits;
+    cache->tag = fh_entry_of_slab(owner, 0);
+    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
+        struct fh_cache_bin *bin = fh_cache_bin_of(cache, size);
+        bin->head = NULL;
+        bin->room = fh_cache_capacity(size, capacity_bytes);
+        bin->magic = fh_block_magic((uint32_t)size);
+    }
+}

@@ -1,0 +1,96 @@
+/*
+ * cache.h - the thread cache: the fast path of malloc and free for small blocks.
+ *
+ * Layer: cache. One LIFO list for each size class, touched by its thread alone, without atomics and without a look at
+ * the slab. The lists are made of free blocks (guard.h). A thread finds its cache through one pointer-sized
+ * thread-local variable, which holds the distance from the empty cache below: so it is right when it is all zero,
+ * before the loader has copied the thread-local image, and the fast path needs no "is it set up?" test.
+ *
+ * Conservation: blocks on list i = capacity of class i - bins[i].room. Room goes below zero when a whole slab's list
+ * was taken at once; frees then bypass the cache until it has been used up.
+ */
+#ifndef FH_CACHE_H
+#define FH_CACHE_H
+
+#include "base.h"
+#include "classes.h"
+#include "guard.h"
+#include "pagemap.h"
+
+struct fh_cache_bin {
+    void *head;
+    int32_t room;   /* blocks that may still be put here */
+    uint32_t magic; /* of the class: classes.h */
+};
+FH_STATIC_ASSERT(sizeof(struct fh_cache_bin) == 16, "the bin of size s is s bytes into the array");
+
+struct fh_cache {
+    uint64_t secret;   /* copies of fh_guard's: same cache line as the bins */
+    uint64_t bad_bits;
+    uint32_t tag;      /* page map entry of this thread's slabs, size 0 */
+    uint32_t unused;
+    struct fh_cache_bin bins[FH_CLASS_COUNT];
+};
+
+/* The cache of a thread that has none yet, and of one whose thread-local destructors have run. Always empty, matches
+ * no page: everything takes the slow path. */
+extern struct fh_cache fh_cache_none, fh_cache_ended;
+
+extern __thread uintptr_t fh_cache_offset __attribute__((tls_model("initial-exec")));
+
+FH_INLINE struct fh_cache *fh_cache_self(void)
+{
+    return (struct fh_cache *)((uintptr_t)&fh_cache_none + fh_cache_offset);
+}
+FH_INLINE void fh_cache_set_self(struct fh_cache *cache) { fh_cache_offset = (uintptr_t)cache - (uintptr_t)&fh_cache_none; }
+
+FH_INLINE struct fh_cache_bin *fh_cache_bin_of(struct fh_cache *cache, size_t class_bytes)
+{
+    return (struct fh_cache_bin *)(void *)((char *)cache->bins + class_bytes);
+}
+
+/* A block for the request, or NULL: nothing cached, not small, or a damaged link. */
+FH_INLINE void *fh_cache_pop(size_t request_bytes)
+{
+    if (FH_UNLIKELY(request_bytes > FH_SMALL_MOST)) return NULL;
+    struct fh_cache *cache = fh_cache_self();
+    struct fh_cache_bin *bin = fh_cache_bin_of(cache, fh_class_size(request_bytes));
+    fh_word *block = bin->head;
+    if (FH_UNLIKELY(!block)) return NULL;
+    uint64_t mark = fh_guard_mark(cache->secret, block);
+    if (FH_UNLIKELY(block[1] != mark)) return NULL;
+    uint64_t next = block[0] ^ mark;
+    if (FH_UNLIKELY(next & cache->bad_bits)) return NULL;
+    bin->head = (void *)(uintptr_t)next;
+    bin->room++;
+    block[1] = 0;
+    return block;
+}
+
+/* True when the block is cached now; false when it is not this thread's, the cache is full, or something is wrong. */
+FH_INLINE bool fh_cache_push(void *pointer)
+{
+    struct fh_cache *cache = fh_cache_self();
+    uint32_t class_bytes = fh_pagemap_get(pointer) ^ cache->tag;
+    if (FH_UNLIKELY(class_bytes > FH_ENTRY_SIZE_MASK)) return false;
+    struct fh_cache_bin *bin = fh_cache_bin_of(cache, class_bytes);
+    if (FH_UNLIKELY(!fh_is_block_start(pointer, bin->magic))) return false;
+    fh_word *block = pointer;
+    uint64_t mark = fh_guard_mark(cache->secret, block);
+    if (FH_UNLIKELY(block[1] == mark)) return false;
+    if (FH_UNLIKELY(--bin->room < 0)) {
+        bin->room++;
+        return false;
+    }
+    block[1] = mark;
+    block[0] = mark ^ (uintptr_t)bin->head;
+    bin->head = block;
+    return true;
+}
+
+/* Makes an empty cache for the owner with this number, `capacity_bytes` for each class; 0 turns caching off. */
+void fh_cache_init(struct fh_cache *cache, uint32_t owner, size_t capacity_bytes);
+/* Blocks that a class may hold. */
+int32_t fh_cache_capacity(size_t class_bytes, size_t capacity_bytes);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * medium.c - see medium.h.
+ *
+ * Layer: cache.
+ */
+#include "medium.h"
+
+#include "fault.h"
+#include "guard.h"
+
+static unsigned bin_of(size_t bytes)
+{
+    unsigned doubling = fh_log2_floor(bytes);
+    unsigned step = (unsigned)(bytes >> (doubling - FH_MEDIUM_STEPS_SHIFT)) & ((1u << FH_MEDIUM_STEPS_SHIFT) - 1);
+    return ((doubling - FH_MEDIUM_FIRST_DOUBLING) << FH_MEDIUM_STEPS_SHIFT) + step;
+}
+FH_STATIC_ASSERT((15 - FH_MEDIUM_FIRST_DOUBLING + 1) << FH_MEDIUM_STEPS_SHIFT == FH_MEDIUM_BINS, "bins reach 64 KiB");
+FH_STATIC_ASSERT(FH_MEDIUM_LEAST >= 1 << FH_MEDIUM_FIRST_DOUBLING, "the first doubling holds the least block");
+
+static size_t *size_word(void *block) { return (size_t *)block + 2; }
+
+void fh_medium_init(struct fh_medium *medium, size_t most_bytes)
+{
+    *medium = (struct fh_medium){.most_bytes = most_bytes};
+}
+
+static void *pop(struct fh_medium *medium, unsigned bin)
+{
+    void *block = medium->bins[bin], *next;
+    if (FH_UNLIKELY(!fh_guard_follow(block, &next)))
+        fh_fault(FH_FAULT_DAMAGED_LINK, block, SIZE_MAX, (struct fh_place){"a cached chunk", 0, -1});
+    medium->bins[bin] = next;
+    if (!next) medium->filled[bin / 64] &= ~((uint64_t)1 << bin % 64);
+    medium->bytes -= *size_word(block);
+    fh_guard_unmark(block);
+    return block;
+}
+
+void *fh_medium_take(struct fh_medium *medium, size_t request_bytes)
+{
+    if (medium->bytes == 0) return NULL;
+    unsigned bin = bin_of(fh_max(request_bytes, FH_MEDIUM_LEAST));
+    /* The request's own bin holds sizes from below it to above it; the next one only sizes that fit. */
+    void *block = medium->bins[bin];
+    if (block && *size_word(block) >= request_bytes) return pop(medium, bin);
+    if (++bin < FH_MEDIUM_BINS && medium->bins[bin]) return pop(medium, bin);
+    return NULL;
+}
+
+bool fh_medium_put(struct fh_medium *medium, void *block, size_t usable_bytes)
+{
+    if (!fh_medium_accepts(usable_bytes) || medium->bytes + usable_bytes > medium->most_bytes) return false;
+    unsigned bin = bin_of(usable_bytes);
+    fh_guard_link(block, medium->bins[bin]);
+    *size_word(block) = usable_bytes;
+    medium->bins[bin] = block;
+    medium->filled[bin / 64] |= (uint64_t)1 << bin % 64;
+    medium->bytes += usable_bytes;
+    return true;
+}
+
+void *fh_medium_take_any(struct fh_medium *medium)
+{
+    for (unsigned word = 0; word < 2; word++)
+        if (medium->filled[word]) return pop(medium, word * 64 + (unsigned)__builtin_ctzll(medium->filled[word]));
+    return NULL;
+}

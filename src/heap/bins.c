@@ -1,0 +1,134 @@
+/*
+ * bins.c - see bins.h.
+ *
+ * Layer: heap.
+ */
+#include "bins.h"
+
+enum { LOOK_AT_MOST = 8 }; /* chunks of one bin that a search looks at: bounds the time, whatever the heap */
+
+unsigned fh_bins_index(size_t size)
+{
+    if (size < FH_BIN_EXACT_LIMIT) return (unsigned)(size >> 4);
+    unsigned doubling = fh_log2_floor(size);
+    unsigned step = (unsigned)(size >> (doubling - FH_BIN_STEPS_SHIFT)) & ((1u << FH_BIN_STEPS_SHIFT) - 1);
+    return FH_BIN_EXACT_COUNT + ((doubling - FH_BIN_FIRST_DOUBLING) << FH_BIN_STEPS_SHIFT) + step;
+}
+
+/*
+ * Links of free chunks are mixed with the secret and the place where they stand, as those of slabs are; a stray write
+ * turns them into an address that can't be one.
+ */
+static struct fh_chunk *mixed(struct fh_chunk *const *place, const struct fh_chunk *chunk)
+{
+    return (struct fh_chunk *)((uintptr_t)chunk ^ (fh_guard.secret + (uintptr_t)place));
+}
+
+static struct fh_chunk *follow(struct fh_chunk *const *place)
+{
+    struct fh_chunk *chunk = mixed(place, *place);
+    /* Chunks stand at 8 modulo 16, within the address space. */
+    uint64_t wrong = (uint64_t)(uintptr_t)chunk & (FH_POINTER_BAD_BITS | 15);
+    if (FH_UNLIKELY(wrong != 8 && chunk != NULL))
+        fh_fault(FH_FAULT_DAMAGED_LINK, place, SIZE_MAX, (struct fh_place){"a free chunk", 0, -1});
+    return chunk;
+}
+
+static void point(struct fh_chunk **place, const struct fh_chunk *chunk) { *place = mixed(place, chunk); }
+
+void fh_bins_insert(struct fh_bins *bins, struct fh_chunk *chunk, size_t size)
+{
+    unsigned index = fh_bins_index(size);
+    struct fh_chunk *head = bins->heads[index];
+    /* The lower of the two goes first: allocation then prefers low addresses, so that the top drains, for one compare
+     * instead of a sorted list. */
+    if (!head || chunk < head) {
+        point(&chunk->next_free, head);
+        point(&chunk->previous_free, NULL);
+        if (head) point(&head->previous_free, chunk);
+        bins->heads[index] = chunk;
+    } else {
+        struct fh_chunk *second = follow(&head->next_free);
+        point(&chunk->next_free, second);
+        point(&chunk->previous_free, head);
+        point(&head->next_free, chunk);
+        if (second) point(&second->previous_free, chunk);
+    }
+    bins->words[index / 64] |= (uint64_t)1 << index % 64;
+    bins->summary |= (uint64_t)1 << index / 64;
+}
+
+void fh_bins_remove(struct fh_bins *bins, struct fh_chunk *chunk, size_t size)
+{
+    unsigned index = fh_bins_index(size);
+    struct fh_chunk *next = follow(&chunk->next_free), *previous = follow(&chunk->previous_free);
+    /* Both neighbours must agree that the chunk is between them, or one of the three was written to. */
+    if (FH_UNLIKELY((next && follow(&next->previous_free) != chunk) ||
+                    (previous ? follow(&previous->next_free) != chunk : bins->heads[index] != chunk)))
+        fh_fault(FH_FAULT_DAMAGED_LINK, fh_chunk_payload(chunk), size - FH_CHUNK_TAG_BYTES,
+                 (struct fh_place){"a free chunk", 0, -1});
+    if (next) point(&next->previous_free, previous);
+    if (previous) {
+        point(&previous->next_free, next);
+        return;
+    }
+    bins->heads[index] = next;
+    if (next) return;
+    bins->words[index / 64] &= ~((uint64_t)1 << index % 64);
+    if (!bins->words[index / 64]) bins->summary &= ~((uint64_t)1 << index / 64);
+}
+
+size_t fh_chunk_aligned_offset(const struct fh_chunk *chunk, size_t size, size_t needed, size_t alignment)
+{
+    uintptr_t payload = (uintptr_t)chunk + FH_CHUNK_TAG_BYTES;
+    size_t offset = fh_align_up(payload, alignment) - payload;
+    while (offset && offset < FH_CHUNK_LEAST) offset += alignment;
+    return offset <= size && size - offset >= needed ? offset : SIZE_MAX;
+}
+
+/* The first of a bin's leading chunks that fits. */
+static struct fh_chunk *fit_in_bin(const struct fh_bins *bins, unsigned index, size_t size, size_t alignment)
+{
+    struct fh_chunk *chunk = bins->heads[index];
+    for (int looked = 0; chunk && looked < LOOK_AT_MOST; looked++) {
+        if (fh_chunk_aligned_offset(chunk, fh_chunk_size(fh_chunk_read(chunk)), size, alignment) != SIZE_MAX)
+            return chunk;
+        chunk = follow(&chunk->next_free);
+    }
+    return NULL;
+}
+
+/* The first bin at or above `index` that is not empty; FH_BIN_COUNT when there is none. */
+static unsigned next_filled(const struct fh_bins *bins, unsigned index)
+{
+    if (index >= FH_BIN_COUNT) return FH_BIN_COUNT;
+    uint64_t word = bins->words[index / 64] & (~(uint64_t)0 << index % 64);
+    if (word) return index / 64 * 64 + (unsigned)__builtin_ctzll(word);
+    if (index / 64 + 1 >= FH_BIN_WORDS) return FH_BIN_COUNT;
+    uint64_t summary = bins->summary & (~(uint64_t)0 << (index / 64 + 1));
+    if (!summary) return FH_BIN_COUNT;
+    unsigned filled = (unsigned)__builtin_ctzll(summary);
+    return filled * 64 + (unsigned)__builtin_ctzll(bins->words[filled]);
+}
+
+struct fh_chunk *fh_bins_find(const struct fh_bins *bins, size_t size, size_t alignment)
+{
+    enum { ALIGNED_TRIES = 4 };
+    unsigned index = fh_bins_index(size);
+    if (alignment <= FH_ALIGNMENT) {
+        /* Chunks of the request's own bin may be smaller than it; those of any higher bin are all large enough. */
+        struct fh_chunk *chunk = fit_in_bin(bins, index, size, FH_ALIGNMENT);
+        if (chunk) return chunk;
+        index = next_filled(bins, index + 1);
+        return index < FH_BIN_COUNT ? bins->heads[index] : NULL;
+    }
+    for (int tries = 0; tries < ALIGNED_TRIES; tries++, index++) {
+        index = next_filled(bins, index);
+        if (index >= FH_BIN_COUNT) return NULL;
+        struct fh_chunk *chunk = fit_in_bin(bins, index, size, alignment);
+        if (chunk) return chunk;
+    }
+    /* From here on every chunk is large enough wherever it starts. */
+    index = next_filled(bins, fh_bins_index(size + alignment + FH_CHUNK_LEAST) + 1);
+    return index < FH_BIN_COUNT ? bins->heads[index] : NULL;
+}

@@ -1,0 +1,46 @@
+/*
+ * bins.h - the free lists of one heap (R1): segregated by size, found through a two-level bitmap.
+ *
+ * Layer: heap; guarded by the heap's lock. After Masmano, Ripoll, Crespo, Real, "TLSF" (ECRTS 2004): finding a fit is
+ * two bit scans, whatever the number of chunks. Below 1 KiB there is a bin for each size; above, 16 bins to each
+ * doubling.
+ */
+#ifndef FH_BINS_H
+#define FH_BINS_H
+
+#include "chunk.h"
+
+enum {
+    FH_BIN_EXACT_LIMIT = 1024, /* sizes below have a bin of their own */
+    FH_BIN_EXACT_COUNT = FH_BIN_EXACT_LIMIT / 16,
+    FH_BIN_STEPS_SHIFT = 4, /* 16 bins to a doubling */
+    FH_BIN_FIRST_DOUBLING = 10,
+    FH_BIN_LAST_DOUBLING = 46,
+    FH_BIN_COUNT =
+        FH_BIN_EXACT_COUNT + ((FH_BIN_LAST_DOUBLING - FH_BIN_FIRST_DOUBLING + 1) << FH_BIN_STEPS_SHIFT),
+    FH_BIN_WORDS = (FH_BIN_COUNT + 63) / 64
+};
+FH_STATIC_ASSERT(1 << FH_BIN_FIRST_DOUBLING == FH_BIN_EXACT_LIMIT, "the two ranges of bins meet");
+FH_STATIC_ASSERT(FH_BIN_WORDS <= 64, "one word summarises the bitmap");
+
+struct fh_bins {
+    uint64_t summary;              /* bit i: words[i] is not 0 */
+    uint64_t words[FH_BIN_WORDS];  /* bit b: bin b is not empty */
+    struct fh_chunk *heads[FH_BIN_COUNT];
+};
+
+/* The bin that a free chunk of this size belongs to. */
+unsigned fh_bins_index(size_t size);
+
+void fh_bins_insert(struct fh_bins *bins, struct fh_chunk *chunk, size_t size);
+void fh_bins_remove(struct fh_bins *bins, struct fh_chunk *chunk, size_t size);
+
+/* A free chunk whose payload can start on a multiple of `alignment` with `size` bytes of chunk from there on; not
+ * removed. NULL when none is found; for alignments above 16 a fit may be missed, never a wrong one returned. */
+struct fh_chunk *fh_bins_find(const struct fh_bins *bins, size_t size, size_t alignment);
+
+/* Where in a chunk of `size` bytes an aligned chunk of `needed` bytes can start: its offset, 0 or at least
+ * FH_CHUNK_LEAST so that what lies in front is a chunk too; SIZE_MAX when it doesn't fit. */
+size_t fh_chunk_aligned_offset(const struct fh_chunk *chunk, size_t size, size_t needed, size_t alignment);
+
+#endif

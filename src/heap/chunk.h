@@ -1,0 +1,113 @@
+/*
+ * chunk.h - the boundary-tagged chunk (R3, R5): the only code that knows its bits.
+ *
+ * Layer: heap. After Knuth, TAOCP 1, section 2.5, algorithm C, and Lea's malloc.
+ *
+ *      chunk ->  +--------------------------------+   address = 8 modulo 16
+ *                | tag: checksum | size | flags   |   8 bytes, sealed (guard.h)
+ *    pointer ->  +--------------------------------+   address = 0 modulo 16: what malloc returned
+ *                | in use: the user's bytes       |
+ *                | free:   next, previous in bin  |
+ *                |         ...                    |
+ *                | free:   footer = size          |   the last 8 bytes, which the user owned before
+ *      next  ->  +--------------------------------+
+ *
+ * The footer of a free chunk is how its successor finds its start; whether there is one to read, the successor's own
+ * PREVIOUS_IN_USE flag says. Overhead: 8 bytes a block.
+ */
+#ifndef FH_CHUNK_H
+#define FH_CHUNK_H
+
+#include "atomics.h"
+#include "base.h"
+#include "fault.h"
+#include "guard.h"
+
+struct fh_chunk {
+    uint64_t tag;               /* only through the functions below */
+    struct fh_chunk *next_free; /* these two lie in the user's bytes */
+    struct fh_chunk *previous_free;
+};
+
+enum {
+    FH_CHUNK_IN_USE = 1,
+    FH_CHUNK_PREVIOUS_IN_USE = 2,
+    FH_CHUNK_TOP = 4,   /* of a free chunk: the wilderness, in no bin */
+    FH_CHUNK_SLAB = 4,  /* of a chunk in use: the payload is a slab */
+    FH_CHUNK_FENCE = 8, /* of a chunk in use: the end of a segment, no payload */
+    FH_CHUNK_FLAGS = 15
+};
+
+enum { FH_CHUNK_TAG_BYTES = 8, FH_CHUNK_LEAST = 32 }; /* tag, two links, footer */
+FH_STATIC_ASSERT(sizeof(struct fh_chunk) + 8 == FH_CHUNK_LEAST, "links and footer must fit the smallest chunk");
+
+/* Requests above this can't be chunks: their size would not fit the tag. */
+#define FH_CHUNK_MOST ((size_t)1 << 46)
+
+FH_INLINE struct fh_chunk *fh_chunk_of(const void *pointer)
+{
+    return (struct fh_chunk *)(uintptr_t)((const char *)pointer - FH_CHUNK_TAG_BYTES);
+}
+FH_INLINE void *fh_chunk_payload(struct fh_chunk *chunk) { return (char *)chunk + FH_CHUNK_TAG_BYTES; }
+FH_INLINE struct fh_chunk *fh_chunk_at(struct fh_chunk *chunk, size_t offset)
+{
+    return (struct fh_chunk *)(void *)((char *)chunk + offset);
+}
+
+/* The chunk size that a request needs; the caller has bounded the request by FH_CHUNK_MOST. */
+FH_INLINE size_t fh_chunk_size_for(size_t request_bytes)
+{
+    return fh_max(fh_align_up(request_bytes + FH_CHUNK_TAG_BYTES, FH_ALIGNMENT), FH_CHUNK_LEAST);
+}
+
+/* The tag without looking at the checksum: for places that may see anything. */
+FH_INLINE uint64_t fh_chunk_raw_tag(const struct fh_chunk *chunk) { return fh_load_relaxed(&chunk->tag); }
+FH_INLINE bool fh_chunk_is_sound(const struct fh_chunk *chunk)
+{
+    return fh_guard_is_sealed(fh_chunk_raw_tag(chunk), (uintptr_t)chunk);
+}
+
+/* Size and flags. Trust boundary: the tag is memory that the program can overwrite, so every read checks the seal and
+ * a damaged one never returns. */
+FH_INLINE uint64_t fh_chunk_read(const struct fh_chunk *chunk)
+{
+    uint64_t tag = fh_chunk_raw_tag(chunk);
+    if (FH_UNLIKELY(!fh_guard_is_sealed(tag, (uintptr_t)chunk)))
+        fh_fault(FH_FAULT_DAMAGED_HEADER, chunk, SIZE_MAX, (struct fh_place){"a heap", 0, -1});
+    return tag & FH_TAG_CONTENT;
+}
+FH_INLINE size_t fh_chunk_size(uint64_t content) { return content & ~(uint64_t)FH_CHUNK_FLAGS; }
+
+FH_INLINE void fh_chunk_write(struct fh_chunk *chunk, size_t size, unsigned flags)
+{
+    FH_ASSERT(size % FH_ALIGNMENT == 0);
+    fh_store_relaxed(&chunk->tag, fh_guard_seal(size | flags, (uintptr_t)chunk));
+}
+
+FH_INLINE void fh_chunk_set_previous_in_use(struct fh_chunk *chunk, bool in_use)
+{
+    uint64_t content = fh_chunk_read(chunk);
+    content = in_use ? content | FH_CHUNK_PREVIOUS_IN_USE : content & ~(uint64_t)FH_CHUNK_PREVIOUS_IN_USE;
+    fh_chunk_write(chunk, fh_chunk_size(content), content & FH_CHUNK_FLAGS);
+}
+
+/* The footer of a free chunk: its size, sealed for the place, in its last 8 bytes. */
+FH_INLINE uint64_t *fh_chunk_footer(struct fh_chunk *chunk, size_t size)
+{
+    return (uint64_t *)(void *)((char *)chunk + size - 8);
+}
+FH_INLINE void fh_chunk_write_footer(struct fh_chunk *chunk, size_t size)
+{
+    uint64_t *footer = fh_chunk_footer(chunk, size);
+    *footer = fh_guard_seal(size, (uintptr_t)footer);
+}
+/* Size of the free chunk that ends where `chunk` begins. */
+FH_INLINE size_t fh_chunk_previous_size(const struct fh_chunk *chunk)
+{
+    const uint64_t *footer = (const uint64_t *)(const void *)((const char *)chunk - 8);
+    if (FH_UNLIKELY(!fh_guard_is_sealed(*footer, (uintptr_t)footer)))
+        fh_fault(FH_FAULT_DAMAGED_LINK, footer, SIZE_MAX, (struct fh_place){"a free chunk", 0, -1});
+    return *footer & FH_TAG_CONTENT;
+}
+
+#endif

@@ -1,0 +1,306 @@
+/*
+ * heap.c - allocation, splitting and coalescing of chunks (R1, R2, R4, R5).
+ *
+ * Layer: heap. Growth and trimming are in heap_grow.c.
+ */
+#include "heap.h"
+
+#include "options.h"
+#include "os.h"
+#include "pagemap.h"
+
+enum { HANDED_OVER_LIMIT = 1 << 20 }; /* bytes that may wait before a free waits for the lock instead */
+
+void fh_heap_init(struct fh_heap *heap, uint32_t id)
+{
+    fh_lock_init(&heap->lock, FH_RANK_HEAP);
+    heap->id = id;
+}
+
+static struct fh_place place_of(const struct fh_heap *heap) { return (struct fh_place){"a chunk", 0, (int)heap->id}; }
+
+static void note_used(struct fh_heap *heap, size_t size)
+{
+    fh_count_add(&heap->used_bytes, size);
+    fh_count_add(&heap->used_chunks, 1);
+}
+
+static void note_unused(struct fh_heap *heap, size_t size)
+{
+    fh_count_sub(&heap->used_bytes, size);
+    fh_count_sub(&heap->used_chunks, 1);
+}
+
+/* Makes [chunk, chunk + size) a free chunk in its bin. Its predecessor is in use (H3); its successor learns of it. */
+static void make_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size)
+{
+    fh_chunk_write(chunk, size, FH_CHUNK_PREVIOUS_IN_USE);
+    fh_chunk_write_footer(chunk, size);
+    fh_bins_insert(&heap->bins, chunk, size);
+    fh_count_add(&heap->free_bytes, size);
+}
+
+static void take_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size)
+{
+    fh_bins_remove(&heap->bins, chunk, size);
+    fh_count_sub(&heap->free_bytes, size);
+}
+
+void fh_heap_release_chunk(struct fh_heap *heap, struct fh_chunk *chunk)
+{
+    uint64_t content = fh_chunk_read(chunk);
+    size_t size = fh_chunk_size(content);
+    note_unused(heap, size);
+    /* A tag that coalescing leaves behind in the middle of a free chunk says "free": a second free finds it. */
+    fh_chunk_write(chunk, size, content & FH_CHUNK_PREVIOUS_IN_USE);
+    if (!(content & FH_CHUNK_PREVIOUS_IN_USE)) {
+        size_t previous = fh_chunk_previous_size(chunk);
+        chunk = (struct fh_chunk *)(void *)((char *)chunk - previous);
+        if (FH_UNLIKELY(fh_chunk_size(fh_chunk_read(chunk)) != previous))
+            fh_fault(FH_FAULT_DAMAGED_HEADER, chunk, SIZE_MAX, place_of(heap));
+        take_free(heap, chunk, previous);
+        size += previous;
+    }
+    struct fh_chunk *next = fh_chunk_at(chunk, size);
+    uint64_t next_content = fh_chunk_read(next);
+    if (next_content & FH_CHUNK_IN_USE) {
+        fh_chunk_set_previous_in_use(next, false);
+        make_free(heap, chunk, size);
+    } else if (next_content & FH_CHUNK_TOP) {
+        fh_heap_set_top(heap, chunk, size + fh_chunk_size(next_content));
+    } else {
+        take_free(heap, next, fh_chunk_size(next_content));
+        make_free(heap, chunk, size + fh_chunk_size(next_content));
+    }
+}
+
+/*
+ * Marks `needed` bytes of the free stretch [chunk, chunk + size) in use; the remainder is a free chunk again (R2), or
+ * part of the block when it is too small for one. The stretch is in no bin, its successor is in use and so is its
+ * predecessor. Returns the chunk's size.
+ */
+static size_t split(struct fh_heap *heap, struct fh_chunk *chunk, size_t size, size_t needed, unsigned flags)
+{
+    struct fh_chunk *next = fh_chunk_at(chunk, size);
+    if (size - needed >= FH_CHUNK_LEAST) {
+        make_free(heap, fh_chunk_at(chunk, needed), size - needed); /* next still sees a free predecessor */
+        size = needed;
+    } else {
+        fh_chunk_set_previous_in_use(next, true);
+    }
+    fh_chunk_write(chunk, size, FH_CHUNK_IN_USE | FH_CHUNK_PREVIOUS_IN_USE | flags);
+    note_used(heap, size);
+    return size;
+}
+
+static struct fh_chunk *alloc_from_bins(struct fh_heap *heap, size_t needed, size_t alignment, unsigned flags)
+{
+    struct fh_chunk *chunk = fh_bins_find(&heap->bins, needed, alignment);
+    if (!chunk) return NULL;
+    size_t size = fh_chunk_size(fh_chunk_read(chunk));
+    size_t offset = fh_chunk_aligned_offset(chunk, size, needed, alignment);
+    take_free(heap, chunk, size);
+    if (offset) {
+        make_free(heap, chunk, offset);
+        chunk = fh_chunk_at(chunk, offset);
+        split(heap, chunk, size - offset, needed, flags);
+        fh_chunk_set_previous_in_use(chunk, false);
+    } else {
+        split(heap, chunk, size, needed, flags);
+    }
+    return chunk;
+}
+
+static struct fh_chunk *alloc_from_top(struct fh_heap *heap, size_t needed, size_t alignment, unsigned flags,
+                                       bool *zeroed)
+{
+    size_t least = needed + FH_CHUNK_LEAST; /* top never vanishes */
+    size_t offset = SIZE_MAX;
+    if (heap->top)
+        offset = fh_chunk_aligned_offset(heap->top, fh_chunk_size(fh_chunk_read(heap->top)), least, alignment);
+    if (offset == SIZE_MAX) {
+        if (!fh_heap_grow(heap, least, alignment)) return NULL;
+        offset = fh_chunk_aligned_offset(heap->top, fh_chunk_size(fh_chunk_read(heap->top)), least, alignment);
+        FH_ASSERT(offset != SIZE_MAX);
+    }
+    struct fh_chunk *chunk = heap->top;
+    size_t size = fh_chunk_size(fh_chunk_read(chunk));
+    if (offset) make_free(heap, chunk, offset);
+    chunk = fh_chunk_at(chunk, offset);
+    /* The tag of the old top is the only word at or above `fresh` - 8 that may not be zero, and it is no payload. */
+    if (zeroed) *zeroed = (char *)fh_chunk_payload(chunk) >= heap->fresh;
+    fh_heap_set_top(heap, fh_chunk_at(chunk, needed), size - offset - needed);
+    fh_chunk_write(chunk, needed, FH_CHUNK_IN_USE | (offset ? 0 : FH_CHUNK_PREVIOUS_IN_USE) | flags);
+    note_used(heap, needed);
+    return chunk;
+}
+
+/* Takes the lock and puts what was handed over where it belongs. */
+static bool enter(struct fh_heap *heap)
+{
+    if (!fh_lock_acquire(&heap->lock)) return false;
+    if (FH_UNLIKELY(fh_load_relaxed(&heap->handed_over) != NULL)) fh_heap_drain(heap);
+    return true;
+}
+
+static void leave(struct fh_heap *heap) { fh_lock_release(&heap->lock); }
+
+static struct fh_chunk *alloc_chunk(struct fh_heap *heap, size_t needed, size_t alignment, unsigned flags, bool *zeroed)
+{
+    if (zeroed) *zeroed = false;
+    struct fh_chunk *chunk = alloc_from_bins(heap, needed, alignment, flags);
+    return chunk ? chunk : alloc_from_top(heap, needed, alignment, flags, zeroed);
+}
+
+void *fh_heap_alloc(struct fh_heap *heap, size_t request_bytes, size_t alignment, bool *zeroed)
+{
+    if (!enter(heap)) return NULL;
+    struct fh_chunk *chunk = alloc_chunk(heap, fh_chunk_size_for(request_bytes), alignment, 0, zeroed);
+    leave(heap);
+    return chunk ? fh_chunk_payload(chunk) : NULL;
+}
+
+void *fh_heap_alloc_slab(struct fh_heap *heap, size_t slab_bytes)
+{
+    if (!enter(heap)) return NULL;
+    struct fh_chunk *chunk = alloc_chunk(heap, slab_bytes, slab_bytes, FH_CHUNK_SLAB, NULL);
+    if (chunk) {
+        fh_fetch_add_relaxed(&heap->slab_bytes, fh_chunk_size(fh_chunk_read(chunk)));
+        fh_fetch_add_relaxed(&heap->slab_chunks, 1);
+    }
+    leave(heap);
+    return chunk ? fh_chunk_payload(chunk) : NULL;
+}
+
+/* A block in use: anything else that lies under the pointer is a fault. */
+static void check_in_use(const struct fh_heap *heap, void *pointer)
+{
+    uint64_t content = fh_chunk_read(fh_chunk_of(pointer));
+    if (FH_UNLIKELY(!(content & FH_CHUNK_IN_USE)))
+        fh_fault(FH_FAULT_DOUBLE_FREE, pointer, fh_chunk_size(content) - FH_CHUNK_TAG_BYTES, place_of(heap));
+}
+
+void fh_heap_drain(struct fh_heap *heap)
+{
+    size_t freed = 0;
+    void *pointer = fh_exchange_acquire(&heap->handed_over, NULL);
+    while (pointer) {
+        void *next;
+        if (FH_UNLIKELY(!fh_guard_follow(pointer, &next)))
+            fh_fault(FH_FAULT_DAMAGED_LINK, pointer, SIZE_MAX, place_of(heap));
+        struct fh_chunk *chunk = fh_chunk_of(pointer);
+        fh_guard_unmark(pointer);
+        size_t size = fh_chunk_size(fh_chunk_read(chunk));
+        fh_fetch_sub_relaxed(&heap->handed_over_bytes, size);
+        freed += size;
+        fh_heap_release_chunk(heap, chunk);
+        pointer = next;
+    }
+    fh_heap_maybe_trim(heap, freed);
+}
+
+enum fh_locate fh_heap_locate(struct fh_heap *heap, const void *pointer, const void **block, size_t *size_bytes)
+{
+    bool locked = fh_lock_acquire(&heap->lock);
+    enum fh_locate found = FH_LOCATE_NOWHERE;
+    struct fh_segment *segment = heap->segments;
+    while (segment && !fh_segment_holds(segment, pointer)) segment = segment->next;
+    struct fh_chunk *end = segment ? fh_segment_end(segment) : NULL;
+    for (struct fh_chunk *chunk = segment ? fh_segment_first(segment) : NULL; chunk && chunk < end;) {
+        uint64_t tag = fh_chunk_raw_tag(chunk) & FH_TAG_CONTENT;
+        size_t size = fh_chunk_size(tag);
+        bool sound = fh_chunk_is_sound(chunk) && size >= FH_CHUNK_LEAST;
+        bool within = (uintptr_t)pointer - (uintptr_t)chunk < (sound ? size : FH_CHUNK_LEAST);
+        if (within) {
+            *block = fh_chunk_payload(chunk);
+            *size_bytes = sound ? size - FH_CHUNK_TAG_BYTES : SIZE_MAX;
+            found = pointer == *block ? FH_LOCATE_START : tag & FH_CHUNK_IN_USE ? FH_LOCATE_INSIDE : FH_LOCATE_FREE;
+        }
+        if (within || !sound) break;
+        chunk = fh_chunk_at(chunk, size);
+    }
+    if (locked) fh_lock_release(&heap->lock);
+    return found;
+}
+
+/* Leaves the block for the next holder of the lock: one compare-and-set, nobody waits. */
+static void hand_over(struct fh_heap *heap, void *pointer)
+{
+    fh_fetch_add_relaxed(&heap->handed_over_bytes, fh_chunk_size(fh_chunk_read(fh_chunk_of(pointer))));
+    void *head = fh_load_relaxed(&heap->handed_over);
+    do fh_guard_link(pointer, head);
+    while (!fh_cas_release(&heap->handed_over, &head, pointer));
+}
+
+/* The lock if it is free; waits for it only when too much has piled up behind it. */
+static bool enter_to_free(struct fh_heap *heap)
+{
+    if (fh_lock_try(&heap->lock)) {
+        if (FH_UNLIKELY(fh_load_relaxed(&heap->handed_over) != NULL)) fh_heap_drain(heap);
+        return true;
+    }
+    return fh_load_relaxed(&heap->handed_over_bytes) > HANDED_OVER_LIMIT && enter(heap);
+}
+
+void fh_heap_free(struct fh_heap *heap, void *pointer)
+{
+    check_in_use(heap, pointer);
+    if (!enter_to_free(heap)) {
+        hand_over(heap, pointer);
+        return;
+    }
+    struct fh_chunk *chunk = fh_chunk_of(pointer);
+    size_t size = fh_chunk_size(fh_chunk_read(chunk));
+    fh_heap_release_chunk(heap, chunk);
+    fh_heap_maybe_trim(heap, size);
+    leave(heap);
+}
+
+void fh_heap_free_slab(struct fh_heap *heap, void *pointer)
+{
+    size_t size = fh_chunk_size(fh_chunk_read(fh_chunk_of(pointer)));
+    fh_fetch_sub_relaxed(&heap->slab_bytes, size);
+    fh_fetch_sub_relaxed(&heap->slab_chunks, 1);
+    fh_heap_free(heap, pointer);
+}
+
+bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes)
+{
+    if (!enter(heap)) return false;
+    struct fh_chunk *chunk = fh_chunk_of(pointer);
+    uint64_t content = fh_chunk_read(chunk);
+    size_t size = fh_chunk_size(content), needed = fh_chunk_size_for(request_bytes);
+    struct fh_chunk *next = fh_chunk_at(chunk, size);
+    uint64_t next_content = fh_chunk_read(next);
+    size_t next_size = fh_chunk_size(next_content);
+    bool next_free = !(next_content & FH_CHUNK_IN_USE), next_top = next_free && (next_content & FH_CHUNK_TOP);
+    unsigned flags = content & FH_CHUNK_FLAGS;
+    bool done = true;
+
+    if (next_top) {
+        size_t least = needed + FH_CHUNK_LEAST;
+        if (least > size + next_size && needed > size && fh_heap_grow(heap, least - size, FH_ALIGNMENT)) {
+            if (heap->top == next) next_size = fh_chunk_size(fh_chunk_read(next)); /* else it grew elsewhere */
+        }
+        done = heap->top == next && least <= size + next_size;
+        if (done) {
+            fh_heap_set_top(heap, fh_chunk_at(chunk, needed), size + next_size - needed);
+            fh_chunk_write(chunk, needed, flags);
+            fh_count_add(&heap->used_bytes, needed - size); /* wraps below zero where it shrinks: a difference */
+        }
+    } else if (needed > size) {
+        done = next_free && needed <= size + next_size;
+        if (done) take_free(heap, next, next_size);
+        if (done) note_unused(heap, size);
+        if (done) split(heap, chunk, size + next_size, needed, 0);
+    } else if (size - needed >= FH_CHUNK_LEAST || (next_free && size > needed)) {
+        if (next_free) take_free(heap, next, next_size);
+        else fh_chunk_set_previous_in_use(next, false);
+        note_unused(heap, size);
+        split(heap, chunk, next_free ? size + next_size : size, needed, 0);
+    }
+    if (done && needed < size) fh_heap_maybe_trim(heap, size - needed);
+    if (done && !next_top && !(flags & FH_CHUNK_PREVIOUS_IN_USE)) fh_chunk_set_previous_in_use(chunk, false);
+    leave(heap);
+    return done;
+}

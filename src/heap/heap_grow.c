@@ -1,0 +1,216 @@
+/*
+ * heap_grow.c - where a heap meets the kernel: growth by brk or mapping (W1, W2), the top, trimming (W4).
+ *
+ * Layer: heap. Everything here runs with the heap's lock held.
+ */
+#include "heap.h"
+#include "options.h"
+#include "os.h"
+#include "pagemap.h"
+#include "wholesale.h"
+
+enum {
+    GROW_AT_LEAST = 1 << 20,    /* bytes of address space; untouched ones cost nothing */
+    GROW_AT_MOST = 256 << 20,   /* beyond the request */
+    PAGEMAP_STEP = 64 << 10,    /* the page map is told of new pages in steps of this */
+    TRIM_AT_MOST = 64 << 20     /* how far thrashing may raise the trim threshold */
+};
+
+void fh_heap_set_top(struct fh_heap *heap, struct fh_chunk *start, size_t size)
+{
+    heap->top = start;
+    fh_chunk_write(start, size, FH_CHUNK_TOP | FH_CHUNK_PREVIOUS_IN_USE);
+    char *touched = (char *)start + FH_CHUNK_TAG_BYTES;
+    if (touched <= heap->fresh) return;
+    heap->fresh = touched;
+    if (touched <= heap->mapped) return;
+    char *end = (char *)heap->growing + heap->growing->size;
+    char *upto = (char *)fh_align_up((uintptr_t)touched, PAGEMAP_STEP);
+    if (upto > end) upto = end;
+    fh_pagemap_set(heap->mapped, (size_t)(upto - heap->mapped), fh_entry_of_heap(heap->id));
+    heap->mapped = upto;
+}
+
+/* Closes the growing segment: its top becomes an ordinary free chunk before a fence. */
+static void retire_top(struct fh_heap *heap)
+{
+    if (!heap->top) return;
+    struct fh_chunk *top = heap->top, *end = fh_segment_end(heap->growing);
+    size_t size = fh_chunk_size(fh_chunk_read(top));
+    char *segment_end = (char *)heap->growing + heap->growing->size;
+    if (heap->mapped < segment_end) { /* all of it may be handed out from now on */
+        fh_pagemap_set(heap->mapped, (size_t)(segment_end - heap->mapped), fh_entry_of_heap(heap->id));
+        heap->mapped = segment_end;
+    }
+    heap->top = NULL;
+    fh_chunk_write(end, 0, FH_CHUNK_IN_USE | FH_CHUNK_FENCE);
+    /* Freed like any chunk: that writes tag and footer, and puts it into its bin. */
+    fh_chunk_write(top, size, FH_CHUNK_IN_USE | FH_CHUNK_PREVIOUS_IN_USE);
+    fh_count_add(&heap->used_bytes, size);
+    fh_count_add(&heap->used_chunks, 1);
+    fh_heap_release_chunk(heap, top);
+}
+
+/* Makes [start, start + size) a segment with nothing in it but top. */
+static void open_segment(struct fh_heap *heap, char *start, size_t size, bool is_break)
+{
+    retire_top(heap);
+    struct fh_segment *segment = (struct fh_segment *)(void *)start;
+    segment->size = size;
+    segment->is_break = is_break;
+    struct fh_segment **link = &heap->segments;
+    while (*link && *link < segment) link = &(*link)->next;
+    segment->next = *link;
+    *link = segment;
+    heap->growing = segment;
+    heap->fresh = heap->mapped = start;
+    struct fh_chunk *first = fh_segment_first(segment);
+    fh_heap_set_top(heap, first, (size_t)((char *)fh_segment_end(segment) - (char *)first));
+    fh_count_add(&heap->total_bytes, size);
+}
+
+/* The end of the growing segment has moved up by `size`, and nothing else changed. */
+static void extend_segment(struct fh_heap *heap, size_t size)
+{
+    heap->growing->size += size;
+    fh_heap_set_top(heap, heap->top, fh_chunk_size(fh_chunk_read(heap->top)) + size);
+    fh_count_add(&heap->total_bytes, size);
+}
+
+/* W1: address space from the break, at its old end if nobody else moved it. */
+static bool grow_by_break(struct fh_heap *heap, size_t size)
+{
+    char *end = heap->growing ? (char *)heap->growing + heap->growing->size : NULL;
+    char *start = fh_wholesale_break_up(end, size);
+    if (!start) return false;
+    if (!fh_pagemap_prepare(start, size)) {
+        fh_wholesale_break_down(start + size, start);
+        return false;
+    }
+    if (start == end) extend_segment(heap, size);
+    else open_segment(heap, start, size, true);
+    return true;
+}
+
+/* W2: the same from a mapping, which is a segment of its own. */
+static bool grow_by_mapping(struct fh_heap *heap, size_t size)
+{
+    char *start = fh_wholesale_map(size);
+    if (!start) return false;
+    if (!fh_pagemap_prepare(start, size)) {
+        fh_wholesale_unmap(start, size);
+        return false;
+    }
+    open_segment(heap, start, size, false);
+    return true;
+}
+
+bool fh_heap_grow(struct fh_heap *heap, size_t needed, size_t alignment)
+{
+    size_t page = fh_max(fh_os_page_size(), 4096);
+    /* Room for the segment's own record and an unlucky alignment, should it not continue the old one. */
+    size_t least = needed + FH_SEGMENT_HEAD_BYTES + FH_SEGMENT_TAIL_BYTES + (alignment > FH_ALIGNMENT ? 2 * alignment : 0);
+    size_t pad = fh_load_relaxed(&fh_options.top_pad);
+    if (!fh_checked_align_up(least + pad, page, &least)) return false;
+
+    /* Twice what the heap has already, so that system calls grow with the logarithm of the heap (R6). */
+    size_t wish = fh_min(fh_max(2 * heap->total_bytes, GROW_AT_LEAST), GROW_AT_MOST);
+    wish = fh_align_up(least + wish, page);
+
+    /* Growing into what a trim gave back: it was wanted after all, so trim later. */
+    if (heap->last_trim_bytes) {
+        size_t now = heap->trim_at_bytes ? heap->trim_at_bytes : fh_load_relaxed(&fh_options.trim_threshold);
+        heap->trim_at_bytes = fh_min(fh_max(2 * now, 2 * heap->last_trim_bytes), TRIM_AT_MOST);
+        heap->last_trim_bytes = 0;
+    }
+    for (;; wish = fh_align_up(fh_max(wish / 4, least), page)) {
+        /* A kernel that refuses much may grant little: under RLIMIT_DATA, RLIMIT_AS, overcommit_memory = 2. */
+        if (heap->id == 0 && grow_by_break(heap, wish)) return true;
+        if (grow_by_mapping(heap, wish)) return true;
+        if (wish <= least) return false;
+    }
+}
+
+bool fh_heap_trim_top(struct fh_heap *heap, size_t keep_bytes)
+{
+    if (!heap->top) return false;
+    size_t page = fh_max(fh_os_page_size(), 4096);
+    char *keep_from = (char *)heap->top + FH_CHUNK_LEAST + FH_SEGMENT_TAIL_BYTES, *to;
+    if (__builtin_add_overflow((uintptr_t)keep_from, keep_bytes, (uintptr_t *)&to)) return false;
+    if (!fh_checked_align_up((uintptr_t)to, page, (size_t *)&to)) return false;
+    char *end = (char *)heap->growing + heap->growing->size;
+    if (to >= end) return false;
+
+    bool is_break = heap->id == 0 && fh_os_break() == end;
+    if (is_break && fh_wholesale_break_down(end, to)) {
+        size_t released = (size_t)(end - to);
+        if (heap->mapped > to) {
+            fh_pagemap_set(to, (size_t)(heap->mapped - to), 0);
+            heap->mapped = to;
+        }
+        heap->last_trim_bytes = heap->fresh > to ? (size_t)(heap->fresh - to) : 0;
+        heap->growing->size -= released;
+        fh_count_sub(&heap->total_bytes, released);
+        if (heap->fresh > to) heap->fresh = to;
+        fh_chunk_write(heap->top, fh_chunk_size(fh_chunk_read(heap->top)) - released,
+                       FH_CHUNK_TOP | FH_CHUNK_PREVIOUS_IN_USE);
+        return true;
+    }
+    if (to >= heap->fresh) return false;
+    /* A mapping keeps its addresses and gives back its pages. */
+    char *dirty_end = (char *)fh_align_up((uintptr_t)heap->fresh, page);
+    if (!fh_os_discard(to, (size_t)(dirty_end - to))) return false;
+    heap->last_trim_bytes = (size_t)(heap->fresh - to);
+    heap->fresh = to;
+    return true;
+}
+
+/* A mapping that holds nothing any more goes back whole; the growing one is top's and stays. */
+static void unmap_empty_segments(struct fh_heap *heap)
+{
+    struct fh_segment **link = &heap->segments;
+    while (*link) {
+        struct fh_segment *segment = *link;
+        struct fh_chunk *first = fh_segment_first(segment);
+        uint64_t content = fh_chunk_read(first);
+        size_t size = fh_chunk_size(content), whole = segment->size;
+        bool empty = !(content & FH_CHUNK_IN_USE) && fh_chunk_at(first, size) == fh_segment_end(segment);
+        if (!empty || segment == heap->growing || segment->is_break) {
+            link = &segment->next;
+            continue;
+        }
+        struct fh_segment *next = segment->next;
+        fh_bins_remove(&heap->bins, first, size);
+        fh_pagemap_set(segment, whole, 0);
+        if (!fh_wholesale_unmap(segment, whole)) { /* refused: it is ours as before */
+            fh_pagemap_set(segment, whole, fh_entry_of_heap(heap->id));
+            fh_bins_insert(&heap->bins, first, size);
+            return;
+        }
+        fh_count_sub(&heap->free_bytes, size);
+        fh_count_sub(&heap->total_bytes, whole);
+        *link = next;
+    }
+}
+
+void fh_heap_maybe_trim(struct fh_heap *heap, size_t freed_bytes)
+{
+    /* Only a large free chunk can fill a segment, and only a free of some size makes one: a cheap gate for a rare case. */
+    if (heap->segments && heap->segments->next && heap->free_bytes >= GROW_AT_LEAST / 2 && freed_bytes >= 4096)
+        unmap_empty_segments(heap);
+    if (!heap->top) return;
+    size_t at = heap->trim_at_bytes ? heap->trim_at_bytes : fh_load_relaxed(&fh_options.trim_threshold);
+    char *top = (char *)heap->top;
+    if (heap->fresh <= top || (size_t)(heap->fresh - top) <= at) return;
+    fh_heap_trim_top(heap, fh_load_relaxed(&fh_options.top_pad));
+}
+
+bool fh_heap_trim(struct fh_heap *heap, size_t keep_bytes)
+{
+    if (!fh_lock_acquire(&heap->lock)) return false;
+    fh_heap_drain(heap);
+    bool trimmed = fh_heap_trim_top(heap, keep_bytes);
+    heap->last_trim_bytes = 0; /* asked for: growing again is no sign of thrashing */
+    fh_lock_release(&heap->lock);
+    return trimmed;
+}

@@ -1,0 +1,196 @@
+/*
+ * slab.c - see slab.h.
+ *
+ * Layer: slab.
+ */
+#include "slab.h"
+
+#include "fault.h"
+#include "guard.h"
+#include "pagemap.h"
+
+/* How many slabs of a class an owner has before the next one is larger. */
+enum { SMALL_SLABS = 4, MIDDLE_SLABS = 8 };
+
+FH_STATIC_ASSERT(FH_SLAB_HEAD_BYTES == FH_BLOCK_PHASE, "a slab at the start of its 64 KiB wastes no gap");
+
+void fh_slab_owner_init(struct fh_slab_owner *owner, uint32_t id)
+{
+    *owner = (struct fh_slab_owner){.id = id};
+    for (int i = 0; i < FH_CLASS_COUNT; i++) fh_list_init(&owner->classes[i].usable);
+}
+
+unsigned fh_slab_next_shift(const struct fh_slab_owner *owner, size_t class_bytes)
+{
+    uint32_t slabs = owner->classes[class_bytes / FH_ALIGNMENT].slabs;
+    if (slabs < SMALL_SLABS) return FH_SLAB_SHIFT_LEAST;
+    return slabs < SMALL_SLABS + MIDDLE_SLABS ? FH_SLAB_SHIFT_MIDDLE : FH_SLAB_SHIFT_MOST;
+}
+
+static uint64_t seal_of(const struct fh_slab *slab)
+{
+    uint64_t content = (uint64_t)slab->owner << 16 | slab->class_bytes;
+    return fh_guard_seal(content & FH_TAG_CONTENT, (uintptr_t)slab);
+}
+
+bool fh_slab_is_sound(const struct fh_slab *slab)
+{
+    return slab->seal == seal_of(slab) && slab->carved <= slab->capacity && slab->free_count <= slab->carved;
+}
+
+static void add_counts(struct fh_slab_owner *owner, const struct fh_slab *slab)
+{
+    struct fh_slab_counts *counts = &owner->counts;
+    size_t bytes = (size_t)1 << slab->shift;
+    fh_count_add(&counts->slabs, 1);
+    fh_count_add(&counts->slab_bytes, bytes);
+    if (slab->is_mapping) {
+        fh_count_add(&counts->mapped_bytes, bytes);
+        fh_count_add(&counts->mapped_slabs, 1);
+    }
+    fh_count_add(&counts->capacity_bytes, (size_t)slab->capacity * slab->class_bytes);
+    fh_count_add(&counts->carved_bytes, (size_t)slab->carved * slab->class_bytes);
+    fh_count_add(&counts->carved_objects, slab->carved);
+    fh_count_add(&counts->listed_bytes, (size_t)slab->free_count * slab->class_bytes);
+    fh_count_add(&counts->listed_objects, slab->free_count);
+}
+
+static void subtract_counts(struct fh_slab_owner *owner, const struct fh_slab *slab)
+{
+    struct fh_slab_counts *counts = &owner->counts;
+    size_t bytes = (size_t)1 << slab->shift;
+    fh_count_sub(&counts->slabs, 1);
+    fh_count_sub(&counts->slab_bytes, bytes);
+    if (slab->is_mapping) {
+        fh_count_sub(&counts->mapped_bytes, bytes);
+        fh_count_sub(&counts->mapped_slabs, 1);
+    }
+    fh_count_sub(&counts->capacity_bytes, (size_t)slab->capacity * slab->class_bytes);
+    fh_count_sub(&counts->carved_bytes, (size_t)slab->carved * slab->class_bytes);
+    fh_count_sub(&counts->carved_objects, slab->carved);
+    fh_count_sub(&counts->listed_bytes, (size_t)slab->free_count * slab->class_bytes);
+    fh_count_sub(&counts->listed_objects, slab->free_count);
+}
+
+struct fh_slab *fh_slab_open(struct fh_slab_owner *owner, void *base, unsigned shift, uint32_t class_bytes,
+                             uint32_t heap, bool is_mapping)
+{
+    struct fh_slab *slab = base;
+    size_t bytes = (size_t)1 << shift;
+    uintptr_t first = fh_first_block_start((uintptr_t)base + FH_SLAB_HEAD_BYTES, class_bytes) - (uintptr_t)base;
+    *slab = (struct fh_slab){
+        .capacity = (uint16_t)((bytes - FH_SLAB_TAIL_BYTES - first) / class_bytes),
+        .first = (uint16_t)first,
+        .class_bytes = (uint16_t)class_bytes,
+        .shift = (uint8_t)shift,
+        .is_mapping = is_mapping,
+        .heap = heap,
+        .owner = owner->id,
+    };
+    slab->seal = seal_of(slab);
+    fh_slab_class_of(owner, class_bytes)->slabs++;
+    add_counts(owner, slab);
+    fh_slab_relist(owner, slab);
+    fh_pagemap_set(base, bytes, fh_entry_of_slab(owner->id, class_bytes));
+    return slab;
+}
+
+void fh_slab_close(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t entry)
+{
+    FH_ASSERT(fh_slab_is_empty(slab));
+    if (fh_list_is_linked(&slab->link)) fh_list_remove(&slab->link);
+    fh_slab_class_of(owner, slab->class_bytes)->slabs--;
+    subtract_counts(owner, slab);
+    fh_pagemap_set(slab, (size_t)1 << slab->shift, entry);
+    slab->seal = 0;
+}
+
+struct fh_slab *fh_slab_of(const void *block, uint32_t entry)
+{
+    /* All pages of a slab have the same entry. A page on a multiple of 64 KiB that has it starts a slab, since no slab is
+     * larger; if that one does not reach the block, the same holds for 16 KiB. */
+    for (unsigned shift = FH_SLAB_SHIFT_MOST; shift >= FH_SLAB_SHIFT_LEAST; shift -= 2) {
+        struct fh_slab *slab = (struct fh_slab *)fh_align_down((uintptr_t)block, (size_t)1 << shift);
+        if (shift > FH_SLAB_SHIFT_LEAST && fh_pagemap_get(slab) != entry) continue;
+        if (shift > FH_SLAB_SHIFT_LEAST && fh_slab_is_sound(slab) && slab->shift < shift &&
+            (uintptr_t)block - (uintptr_t)slab >= (size_t)1 << slab->shift)
+            continue;
+        if (FH_UNLIKELY(!fh_slab_is_sound(slab) || (uintptr_t)block - (uintptr_t)slab >= (size_t)1 << slab->shift))
+            fh_fault(FH_FAULT_DAMAGED_SLAB, slab, SIZE_MAX, (struct fh_place){"a slab", 0, -1});
+        return slab;
+    }
+    return NULL;
+}
+
+void fh_slab_relist(struct fh_slab_owner *owner, struct fh_slab *slab)
+{
+    bool usable = slab->free_count > 0 || slab->carved < slab->capacity;
+    if (usable == fh_list_is_linked(&slab->link)) return;
+    if (usable) fh_list_push_front(&fh_slab_class_of(owner, slab->class_bytes)->usable, &slab->link);
+    else fh_list_remove(&slab->link);
+}
+
+void *fh_slab_take_list(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t *count)
+{
+    void *list = slab->free;
+    *count = slab->free_count;
+    fh_count_sub(&owner->counts.listed_bytes, (size_t)slab->free_count * slab->class_bytes);
+    fh_count_sub(&owner->counts.listed_objects, slab->free_count);
+    slab->free = NULL;
+    slab->free_count = 0;
+    fh_slab_relist(owner, slab);
+    return list;
+}
+
+void *fh_slab_carve(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t most, uint32_t *count)
+{
+    uint32_t left = slab->capacity - slab->carved;
+    /* To the end of the page that the next object ends in, so that memory is touched a page at a time. */
+    uintptr_t at = (uintptr_t)fh_slab_object(slab, slab->carved);
+    uintptr_t page_end = fh_align_up(at + slab->class_bytes, FH_PAGEMAP_GRAIN);
+    uint32_t n = (uint32_t)((page_end - at) / slab->class_bytes);
+    if (n > left) n = left;
+    if (n > most) n = most;
+    if (n == 0) {
+        *count = 0;
+        return NULL;
+    }
+    char *first = fh_slab_object(slab, slab->carved), *block = first;
+    for (uint32_t i = 1; i < n; i++, block += slab->class_bytes) fh_guard_link(block, block + slab->class_bytes);
+    fh_guard_link(block, NULL);
+    slab->carved = (uint16_t)(slab->carved + n);
+    fh_count_add(&owner->counts.carved_bytes, (size_t)n * slab->class_bytes);
+    fh_count_add(&owner->counts.carved_objects, n);
+    fh_slab_relist(owner, slab);
+    *count = n;
+    return first;
+}
+
+bool fh_slab_put(struct fh_slab_owner *owner, struct fh_slab *slab, void *block)
+{
+    fh_guard_link(block, slab->free);
+    slab->free = block;
+    slab->free_count++;
+    fh_count_add(&owner->counts.listed_bytes, slab->class_bytes);
+    fh_count_add(&owner->counts.listed_objects, 1);
+    if (!fh_list_is_linked(&slab->link)) fh_slab_relist(owner, slab);
+    return slab->free_count == slab->carved;
+}
+
+void fh_slab_rebuild(struct fh_slab_owner *owner, struct fh_slab *slab)
+{
+    slab->free = NULL;
+    slab->free_count = 0;
+    slab->link.next = slab->link.prev = NULL;
+    if (slab->carved > slab->capacity) slab->carved = slab->capacity;
+    for (uint32_t i = slab->carved; i-- > 0;) {
+        void *block = fh_slab_object(slab, i);
+        if (!fh_guard_is_marked(block)) continue;
+        fh_guard_link(block, slab->free);
+        slab->free = block;
+        slab->free_count++;
+    }
+    fh_slab_class_of(owner, slab->class_bytes)->slabs++;
+    add_counts(owner, slab);
+    fh_slab_relist(owner, slab);
+}

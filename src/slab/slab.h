@@ -1,0 +1,106 @@
+/*
+ * slab.h - slabs: runs of objects of one size class without headers between them.
+ *
+ * Layer: slab. A slab is memory of 4, 16 or 64 KiB that starts on a multiple of its size; its last 8 bytes are the next
+ * chunk's tag and not the slab's. One thread state owns it, and the owner alone touches it: no locks, no atomics.
+ *
+ *     base -> | struct fh_slab, 64 bytes | gap | object | object | ... | never carved | gap | 8 bytes |
+ *
+ * Objects of s bytes stand where (address - 64) modulo 64 KiB is a multiple of s, whatever the slab's size and place: so
+ * free can tell the inside of an object from its start by the address and the class alone (cache.h).
+ *
+ * Conservation (S1): carved = live + cached by threads + on the way to the owner + on the slab's own list.
+ */
+#ifndef FH_SLAB_H
+#define FH_SLAB_H
+
+#include "atomics.h"
+#include "base.h"
+#include "classes.h"
+#include "list.h"
+
+enum { FH_SLAB_HEAD_BYTES = 64, FH_SLAB_TAIL_BYTES = 8 };
+enum { FH_SLAB_SHIFT_LEAST = 12, FH_SLAB_SHIFT_MIDDLE = 14, FH_SLAB_SHIFT_MOST = 16 };
+
+struct fh_slab {
+    uint64_t seal;        /* guard.h tag over owner and class: tells a damaged header */
+    void *free;           /* objects given back to the slab, a guarded list */
+    uint16_t free_count;  /* on that list */
+    uint16_t carved;      /* objects that were ever handed out; those beyond were never touched by this slab */
+    uint16_t capacity;    /* objects that fit */
+    uint16_t first;       /* offset of the first object from the slab's base */
+    uint16_t class_bytes; /* size of an object */
+    uint8_t shift;        /* log2 of the slab's size */
+    uint8_t is_mapping;   /* 1: a mapping of its own, 0: a chunk of a heap */
+    uint32_t heap;        /* number of the heap it came from */
+    uint32_t owner;       /* number of the thread state */
+    uint32_t unused;
+    struct fh_list link;  /* in the owner's list of its class, while it has objects to give */
+};
+FH_STATIC_ASSERT(sizeof(struct fh_slab) <= FH_SLAB_HEAD_BYTES, "the header fits its place");
+
+struct fh_slab_class {
+    struct fh_list usable; /* slabs with objects to give: free ones or uncarved ones */
+    uint32_t slabs;        /* all that the owner has of this class */
+    uint32_t unused;
+};
+
+/* Sums over an owner's slabs; written by the owner, read by anyone (atomics.h counters). */
+struct fh_slab_counts {
+    size_t slabs;
+    size_t slab_bytes;     /* whole slabs */
+    size_t mapped_bytes;   /* of slab_bytes: mappings of their own */
+    size_t mapped_slabs;
+    size_t capacity_bytes; /* bytes of objects that fit */
+    size_t carved_bytes;
+    size_t carved_objects;
+    size_t listed_bytes;   /* on slabs' own lists */
+    size_t listed_objects;
+};
+
+struct fh_slab_owner {
+    uint32_t id; /* of the thread state, as in the page map */
+    struct fh_slab_counts counts;
+    struct fh_slab_class classes[FH_CLASS_COUNT]; /* index: class size / 16 */
+};
+
+void fh_slab_owner_init(struct fh_slab_owner *owner, uint32_t id);
+
+FH_INLINE struct fh_slab_class *fh_slab_class_of(struct fh_slab_owner *owner, size_t class_bytes)
+{
+    return &owner->classes[class_bytes / FH_ALIGNMENT];
+}
+
+/* How large the next slab of this class should be: small at first, more with the population. */
+unsigned fh_slab_next_shift(const struct fh_slab_owner *owner, size_t class_bytes);
+
+/* Makes the memory at `base` a slab of the owner, names it in the page map and puts it on the list of its class. */
+struct fh_slab *fh_slab_open(struct fh_slab_owner *owner, void *base, unsigned shift, uint32_t class_bytes,
+                             uint32_t heap, bool is_mapping);
+/* Forgets a slab that holds no object outside its own list; page map entries become `entry`. */
+void fh_slab_close(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t entry);
+
+/* The slab around a block whose page map entry is `entry`; stops at a damaged header. */
+struct fh_slab *fh_slab_of(const void *block, uint32_t entry);
+
+/* Takes the slab's whole list in O(1): its head, and how many. */
+void *fh_slab_take_list(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t *count);
+/* Carves up to a page of objects that were never handed out; a guarded list of `count`, in address order. */
+void *fh_slab_carve(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t most, uint32_t *count);
+/* Gives an object back to the slab's list. True when the slab is empty now: all that was carved is on its list. */
+bool fh_slab_put(struct fh_slab_owner *owner, struct fh_slab *slab, void *block);
+/* The slab joins or leaves the list of its class according to whether it has something to give. */
+void fh_slab_relist(struct fh_slab_owner *owner, struct fh_slab *slab);
+
+/* In a forked child, where the thread that owned the slab does not exist: every object that is marked free goes to the
+ * slab's list, whatever lists it was on. The owner's counts are brought up again from zero by the caller's walk. */
+void fh_slab_rebuild(struct fh_slab_owner *owner, struct fh_slab *slab);
+
+FH_INLINE void *fh_slab_object(const struct fh_slab *slab, uint32_t index)
+{
+    return (char *)(uintptr_t)slab + slab->first + (size_t)index * slab->class_bytes;
+}
+FH_INLINE bool fh_slab_is_empty(const struct fh_slab *slab) { return slab->free_count == slab->carved; }
+bool fh_slab_is_sound(const struct fh_slab *slab);
+
+#endif
