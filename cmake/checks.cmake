@@ -5,9 +5,20 @@ function(fh_add_check name)
   set_tests_properties(checks.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60)
 endfunction()
 
+# fh_add_build_check(<name> <compiler> [argument...]): the project builds, and works, in another way than this build.
+# Below this build directory, so that a second run has little to do.
+function(fh_add_build_check name compiler)
+  add_test(NAME checks.${name} COMMAND sh ${PROJECT_SOURCE_DIR}/scripts/check_build.sh ${PROJECT_SOURCE_DIR}
+      ${CMAKE_BINARY_DIR}/checks/${name} ${compiler} ${CMAKE_COMMAND} ${ARGN})
+  set_tests_properties(checks.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 PROCESSORS 2)
+endfunction()
+
 fh_add_check(tidy ${PROJECT_SOURCE_DIR})
 fh_add_check(shell ${PROJECT_SOURCE_DIR})
 if(TARGET freehold_shared)
+  # This build's own compiler is named by the preset; both must do, with the same warnings.
+  fh_add_build_check(clang clang -DFH_TESTS=OFF)
+  fh_add_build_check(debug ${CMAKE_C_COMPILER} -DFH_TESTS=OFF -DFH_DEBUG=ON -DCMAKE_BUILD_TYPE=Debug)
   fh_add_check(exports $<TARGET_FILE:freehold_shared> ${PROJECT_SOURCE_DIR}/scripts/exports.txt)
   fh_add_check(archive ${CMAKE_BINARY_DIR}/libfreehold.a ${PROJECT_SOURCE_DIR}/scripts/exports.txt)
   fh_add_check(install ${CMAKE_BINARY_DIR} ${CMAKE_COMMAND})
