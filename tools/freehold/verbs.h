@@ -1,0 +1,30 @@
+/*
+ * verbs.h - the one table of verbs. A new verb is one file verb_NAME.c that defines a `struct fh_verb`, and one line in
+ * verbs.c; help, dispatch and suggestions follow from the table.
+ */
+#ifndef FREEHOLD_TOOL_VERBS_H
+#define FREEHOLD_TOOL_VERBS_H
+
+struct fh_verb {
+    const char *name;
+    const char *synopsis;              /* what follows "freehold NAME " */
+    const char *summary;               /* one line, for the list of verbs */
+    const char *help;                  /* the rest of `freehold help NAME`: whole lines of at most 80 columns */
+    int (*run)(int argc, char **argv); /* argv[0] is the verb; returns the exit status */
+};
+
+/* In the order in which help shows them; NULL at the end. */
+extern const struct fh_verb *const fh_verbs[];
+
+extern const struct fh_verb fh_verb_run;
+extern const struct fh_verb fh_verb_which;
+extern const struct fh_verb fh_verb_help;
+
+/* The verb of that name; NULL after the message with the nearest one has been printed. */
+const struct fh_verb *fh_verb_find(const char *name);
+
+/* `freehold --help`, and `freehold VERB --help`. */
+void fh_help_overview(void);
+void fh_help_verb(const struct fh_verb *verb);
+
+#endif
