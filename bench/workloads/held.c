@@ -7,7 +7,7 @@
 
 #include <time.h>
 
-/* The sizes are the same in every round: then the thread cache of glibc holds nothing at the top that would stop a trim. */
+/* The sizes are the same in every round: so glibc's thread cache holds nothing at the top that would stop a trim. */
 static void trim_thrash(struct bench *b)
 {
     enum { BLOCKS = 3500 };

@@ -1,0 +1,25 @@
+#!/bin/sh
+# limits.sh LIBRARY GOLDEN_SCENARIO GOLDEN_STEP BUILD - the hard limits of the fast paths, counted by single-stepping on
+# the real kernel, so with no tool that may be missing and whatever compiler built the library.
+set -eu
+library=$1 scenario=$2 step=$3 compiler='' build=$4
+# shellcheck source=tests/golden/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need_counted_build
+most_malloc=28
+most_free=34
+
+status=0
+out=$("$step" "$library" "$scenario") || status=$?
+echo "$out"
+[ "$status" -eq 0 ] || exit "$status"
+for limit in malloc:$most_malloc free:$most_free; do
+    call=${limit%:*}
+    counted=$(echo "$out" | awk -v call="$call" '$1 == call { print $2 }')
+    if [ "${counted:-0}" -eq 0 ] || [ "$counted" -gt "${limit#*:}" ]; then
+        echo "$call(64) that the cache serves takes ${counted:-0} instructions; the limit is ${limit#*:}"
+        status=1
+    fi
+done
+exit $status
