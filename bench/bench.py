@@ -1,8 +1,8 @@
 """The measuring bench: workloads x allocators, interleaved, each run in a process of its own.
 
-`./dev bench` builds and, through bench/run, starts this. It needs Python's standard library, build/bench/bench-workloads (what runs),
-build/bench/bench-launch (what starts and measures a run) and build/libfreehold.so. Peers that are not installed are
-skipped by name. `bench/run --help` lists the options; bench/README.md says how to read the figures.
+`./dev bench` builds and, through bench/run, starts this. It needs Python's standard library, build/libfreehold.so,
+build/bench/bench-workloads (what runs) and build/bench/bench-launch (what starts and measures a run). Peers that are
+not installed are skipped by name. `bench/run --help` lists the options; bench/README.md says how to read the figures.
 """
 import argparse
 import csv
@@ -15,6 +15,9 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
+
+import programs
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SUBJECT = "freehold"
@@ -28,6 +31,8 @@ PEERS = [
 ]
 TIMES = {"cpu": "cpu_s", "wall": "wall_s", "user": "user_s", "inner": "ns_per_operation"}
 MEMORY_CALLS = ["brk_calls", "mmap_calls", "munmap_calls", "madvise_calls", "mremap_calls", "mprotect_calls"]
+
+PERCENTILES = [("p50", "p50"), ("p99", "p99"), ("p99.9", "p999"), ("p99.99", "p9999"), ("max", "max")]
 
 
 class Allocator:
@@ -68,10 +73,31 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def workloads_of(program):
-    """[(name, text)] as the program itself lists them."""
-    lines = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout.splitlines()
-    return [(name, text) for name, _threads, text in (line.split(None, 2) for line in lines)]
+class Workload:
+    """What is run: one of bench-workloads, which prints figures of its own, or a real program, which does not."""
+
+    def __init__(self, name, text, argv, settings=(), is_program=False):
+        self.name, self.text, self.argv, self.settings, self.is_program = name, text, argv, list(settings), is_program
+
+
+def all_workloads(tools, args, folder):
+    lines = subprocess.run([tools.workloads, "--list"], capture_output=True, text=True, check=True).stdout.splitlines()
+    found = []
+    for name, _threads, text in (line.split(None, 2) for line in lines):
+        found.append(Workload(name, text, [tools.workloads, name, str(args.scale)], [f"BENCH_IDLE_S={args.idle}"]))
+    real, missing = programs.programs(folder)
+    found += [Workload(*entry, is_program=True) for entry in real]
+    if missing:
+        note("left out, since the program is not installed: " + ", ".join(missing))
+    if args.only:
+        try:
+            wanted = re.compile(args.only)
+        except re.error as error:
+            fail(f"--only {args.only}: {error}")
+        found = [w for w in found if wanted.fullmatch(w.name)]
+        if not found:
+            fail(f"--only {args.only}: no workload matches (--list shows them)")
+    return found
 
 
 def find_library(names):
@@ -126,6 +152,8 @@ def check_preload(tools, allocator):
 
 
 class Tools:
+    """The built programs."""
+
     def __init__(self, build):
         self.workloads = os.path.join(build, "bench", "bench-workloads")
         self.launch = os.path.join(build, "bench", "bench-launch")
@@ -134,49 +162,52 @@ class Tools:
                 fail(f"there is no {path}: build first (./dev build)")
 
 
-def run_once(tools, workload, allocator, args, counted=False):
+def run_once(tools, workload, allocator, counted=False):
     """The figures of one run as {name: number}, or None if the workload failed."""
     read, write = os.pipe()
-    command = [tools.launch, *(["-c"] if counted else []), *allocator.environment(), f"BENCH_IDLE_S={args.idle}",
-               "--", tools.workloads, workload, str(args.scale)]
+    command = [tools.launch, *(["-c"] if counted else []), *allocator.environment(), *workload.settings, "--",
+               *workload.argv]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=(write,),
                           env={**os.environ, "BENCH_RESULT_FD": str(write)}, check=False)
     os.close(write)
     with os.fdopen(read) as pipe:
-        words = (pipe.read() + done.stdout).split()
+        words = pipe.read().split() + ([] if workload.is_program else done.stdout.split())
     figures = {name: float(value) for name, value in zip(words[::2], words[1::2])}
-    if figures.get("status") != 0 or "operations" not in figures:
+    if figures.get("status") != 0 or not (workload.is_program or "operations" in figures):
         said = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        note(f"{workload} with {allocator.name} failed, status {figures.get('status', '?')}: {said}")
+        note(f"{workload.name} with {allocator.name} failed, status {figures.get('status', '?')}: {said}")
         return None
     figures["cpu_s"] = figures["user_s"] + figures["sys_s"]
     # The kernel's running peak lags behind by some pages for each CPU; the figure at the end is exact.
-    figures["peak_rss_kib"] = max(figures["peak_rss_kib"], figures["rss_end_kib"])
+    figures["peak_rss_kib"] = max(figures["peak_rss_kib"], figures.get("rss_end_kib", 0))
+    if workload.is_program:
+        figures["ns_per_operation"] = figures["cpu_s"] * 1e9
     return figures
 
 
-def measure(tools, names, allocators, args):
+def measure(tools, workloads, allocators, args):
     """{(workload, allocator): [figures, ...]}; a pair that failed is absent. Allocators take turns."""
     runs, failed = {}, set()
     for turn in range(args.rounds):
-        for number, name in enumerate(names):
+        for number, workload in enumerate(workloads):
+            name = workload.name
             if sys.stderr.isatty():
-                print(f"\rround {turn + 1}/{args.rounds}  {number + 1}/{len(names)}  {name:<20}", end="",
+                print(f"\rround {turn + 1}/{args.rounds}  {number + 1}/{len(workloads)}  {name:<20}", end="",
                       file=sys.stderr)
             shift = turn % len(allocators)
             for allocator in allocators[shift:] + allocators[:shift]:
                 if (name, allocator.name) in failed:
                     continue
-                figures = run_once(tools, name, allocator, args)
+                figures = run_once(tools, workload, allocator)
                 if figures is None:
                     failed.add((name, allocator.name))
                 else:
                     runs.setdefault((name, allocator.name), []).append(figures)
     if args.calls:
-        for key in [(n, a) for n in names for a in allocators if (n, a.name) in runs]:
-            figures = run_once(tools, key[0], key[1], args, counted=True)
+        for workload, allocator in [(w, a) for w in workloads for a in allocators if (w.name, a.name) in runs]:
+            figures = run_once(tools, workload, allocator, counted=True)
             if figures:
-                runs[key[0], key[1].name][0].update({call: figures[call] for call in MEMORY_CALLS})
+                runs[workload.name, allocator.name][0].update({call: figures[call] for call in MEMORY_CALLS})
     if sys.stderr.isatty():
         print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
     return {key: value for key, value in runs.items() if key not in failed}, failed
@@ -228,23 +259,30 @@ def print_table(table, workloads, allocators, args):
     time_figure = TIMES[args.time]
     print(f"{'':<12}{'cpu ms':>8} {'+-%':>4}{'wall ms':>8}{'user':>7}{'sys':>6}{'peak MB':>9}{'end MB':>8}"
           f"{'faults':>9}{'ns/op':>10}{'time x':>8}{'RSS x':>7}")
-    for name, text in workloads:
-        print(f"{name}: {text}"[:100])
+    for workload in workloads:
+        name = workload.name
+        print(f"{name}: {workload.text}"[:100])
         for a in allocators:
             if (name, a.name) not in table:
                 print(f"  {a.name:<10} failed")
                 continue
             row = table[name, a.name]
             value = {figure: row[figure][0] for figure in row}
+            end, each = "-", "-"
+            if not workload.is_program:
+                end, each = f"{value['rss_end_kib'] / 1024:.2f}", f"{value['ns_per_operation']:.1f}"
             spread = 100 * row[time_figure][3] / max(row[time_figure][0], 1e-9)
             time_x = ratios(table, time_figure, [name], allocators, a.name).get(name, math.nan)
             rss_x = ratios(table, "peak_rss_kib", [name], allocators, a.name).get(name, math.nan)
             print(f"  {a.name:<10}{value['cpu_s'] * 1e3:>8.1f} {spread:>4.1f}{value['wall_s'] * 1e3:>8.1f}"
                   f"{value['user_s'] * 1e3:>7.0f}{value['sys_s'] * 1e3:>6.0f}{value['peak_rss_kib'] / 1024:>9.2f}"
-                  f"{value['rss_end_kib'] / 1024:>8.2f}{value['minor_faults']:>9.0f}"
-                  f"{value['ns_per_operation']:>10.1f}{time_x:>8.2f}{rss_x:>7.2f}")
+                  f"{end:>8}{value['minor_faults']:>9.0f}"
+                  f"{each:>10}{time_x:>8.2f}{rss_x:>7.2f}")
             if MEMORY_CALLS[0] in value:
                 print("      " + "  ".join(f"{c.removesuffix('_calls')} {value[c]:.0f}" for c in MEMORY_CALLS))
+            for call in [c for c in ("malloc", "free") if f"{c}_p50_ns" in value]:
+                print(f"      {call} ns: " + "  ".join(f"{title} {value[f'{call}_{figure}_ns']:.0f}"
+                                                       for title, figure in PERCENTILES))
 
 
 def headline(values):
@@ -291,24 +329,20 @@ def main():
         fail("--rounds and --scale must be positive")
     tools = Tools(args.build)
     allocators = all_allocators(args)
-    workloads = workloads_of(tools.workloads)
-    if args.only:
-        try:
-            wanted = re.compile(args.only)
-        except re.error as error:
-            fail(f"--only {args.only}: {error}")
-        workloads = [w for w in workloads if wanted.fullmatch(w[0])]
-        if not workloads:
-            fail(f"--only {args.only}: no workload matches (--list shows them)")
+    with tempfile.TemporaryDirectory() as folder:
+        return bench(args, tools, allocators, all_workloads(tools, args, folder))
+
+
+def bench(args, tools, allocators, workloads):
     if args.list:
-        print("\n".join(f"{name:<16}{text}" for name, text in workloads) + "\n")
+        print("\n".join(f"{w.name:<16}{w.text}" for w in workloads) + "\n")
         print("\n".join(f"{a.name:<16}{a.path or 'no preload'} {' '.join(a.settings)}" for a in allocators))
         return 0
     for allocator in allocators:
         check_preload(tools, allocator)
     print_machine(allocators, args)
-    names = [name for name, _ in workloads]
-    runs, failed = measure(tools, names, allocators, args)
+    names = [w.name for w in workloads]
+    runs, failed = measure(tools, workloads, allocators, args)
     table = summarise(runs)
     print_table(table, workloads, allocators, args)
     print_summary(table, names, allocators, args)

@@ -20,6 +20,7 @@ struct bench {
     uint64_t operations; /* set by bench_stop */
     uint64_t cpu_ns;     /* CPU time of the process between bench_start and bench_stop */
     uint64_t wall_ns;
+    char extra[512];     /* further figures, " NAME NUMBER" each */
 };
 
 typedef void bench_fn(struct bench *b);
@@ -44,6 +45,7 @@ extern const struct workload bench_threads[];
 extern const struct workload bench_zeroed[];
 extern const struct workload bench_held[];
 extern const struct workload bench_start_up[];
+extern const struct workload bench_latency[];
 
 void bench_start(struct bench *b);
 void bench_stop(struct bench *b, uint64_t operations);

@@ -15,6 +15,7 @@
 static const struct workload *const families[] = {
     bench_small, bench_server, bench_sharing, bench_mixed, bench_trees, bench_grow, bench_large,
     bench_medium, bench_threads, bench_zeroed, bench_held, bench_start_up,
+    bench_latency,
 };
 #define FAMILIES (sizeof families / sizeof families[0])
 
@@ -124,8 +125,8 @@ int main(int argc, char **argv)
     w->run(&b);
     if (b.operations == 0)
         b.operations = 1;
-    printf("operations %llu cpu_ns %llu wall_ns %llu ns_per_operation %.2f rss_end_kib %ld\n",
+    printf("operations %llu cpu_ns %llu wall_ns %llu ns_per_operation %.2f rss_end_kib %ld%s\n",
            (unsigned long long)b.operations, (unsigned long long)b.cpu_ns, (unsigned long long)b.wall_ns,
-           (double)b.cpu_ns / (double)b.operations, rss_now_kib());
+           (double)b.cpu_ns / (double)b.operations, rss_now_kib(), b.extra);
     return 0;
 }

@@ -43,7 +43,7 @@ plainly() {
 }
 
 # instructions NAME TIMES: what the library executed in the counted functions of a scenario. In callgrind's output a
-# line of numbers is a place and its cost; the one after "calls=" is the callee's cost, which is counted at its own place.
+# line of numbers is a place and its cost; the one after "calls=" is the callee's cost, counted at its own place.
 instructions() {
     work=$(mktemp -d)
     if ! LD_PRELOAD=$library plainly valgrind --tool=callgrind --callgrind-out-file="$work/out" --compress-strings=no \
