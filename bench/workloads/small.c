@@ -1,6 +1,6 @@
 /*
- * small.c - the five single-threaded patterns of small objects that the fast path is judged by. Each operation is one
- * malloc and one free.
+ * small.c - the five single-threaded patterns of small objects that the fast path is judged by, and the last of them
+ * with ever larger heaps. Each operation is one malloc and one free.
  */
 #include "bench.h"
 
@@ -88,11 +88,24 @@ static void churn100k(struct bench *b)
     churn(b, 100000, bench_scaled(b, 6000000));
 }
 
+/* The same at other sizes of the live heap: time per operation should grow with the processor's caches only. */
+static void live64m(struct bench *b)
+{
+    churn(b, 64u * 7000, bench_scaled(b, 2000000));
+}
+
+static void live512m(struct bench *b)
+{
+    churn(b, 512u * 7000, bench_scaled(b, 2000000));
+}
+
 const struct workload bench_small[] = {
     {"pair64", pair64, 1, "malloc(64), free, again"},
     {"mixed16", mixed16, 1, "16 mixed sizes (8 to 256 bytes) up, 16 down"},
     {"list200k", list200k, 1, "a list of 200,000 nodes of 32 bytes, built and torn down"},
     {"churn1k", churn1k, 1, "random replacement, 1,000 live, 16 to 271 bytes"},
     {"churn100k", churn100k, 1, "random replacement, 100,000 live, 16 to 271 bytes"},
+    {"live-64m", live64m, 1, "the same, 64 MiB live"},
+    {"live-512m", live512m, 1, "the same, 512 MiB live"},
     {0},
 };
