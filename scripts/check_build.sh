@@ -1,7 +1,7 @@
 #!/bin/sh
-# check_build.sh SOURCE DIRECTORY COMPILER CMAKE [ARGUMENT...] - the project builds in another way than the default one
-# (compiler, debug, sanitizer), without a warning; what that build has of tests passes, and if it has the shared library,
-# programs run with it.
+# check_build.sh SOURCE DIRECTORY COMPILER CMAKE [ARGUMENT...] - the project builds in another way than the default
+# (compiler, debug, sanitizer), without a warning; what that build has of tests passes, and if it has the shared
+# library, programs run with it.
 set -eu
 source=$1
 directory=$2
