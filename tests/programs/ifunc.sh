@@ -24,7 +24,7 @@ for way in pie no-pie; do
         # shellcheck disable=SC2086
         ${CC:-cc} $flags "-f$way" "-$way" "$here/ifunc.c" -o "linked-$way" -Wl,-z,now \
             -L "$build" -lfreehold "-Wl,-rpath,$build"
-        FREEHOLD_REPORT=1 "./linked-$way" >got 2>got.err || {
+        limited env FREEHOLD_REPORT=1 "./linked-$way" >got 2>got.err || {
             status=$?
             show got.err
             fail "linked-$way: exit status $status"

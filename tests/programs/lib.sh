@@ -80,6 +80,11 @@ show() {
     tail -n "${2:-15}" "$1" >&2
 }
 
+# limited COMMAND…: a program that hangs ends, with its children, after a minute and status 124.
+limited() {
+    timeout -k 5 60 "$@"
+}
+
 # on_system OUT COMMAND…: runs on the system's malloc; OUT gets the output, OUT.err the messages.
 on_system() {
     out=$1
@@ -113,9 +118,9 @@ on_freehold() {
 # preloaded COMMAND…: runs it on freehold and keeps its exit status.
 preloaded() {
     if [ -n "$check" ] && [ -z "$stand_in" ]; then
-        env LD_PRELOAD="$lib" "$proof_env" FREEHOLD_CHECK=1 "$@"
+        limited env LD_PRELOAD="$lib" "$proof_env" FREEHOLD_CHECK=1 "$@"
     else
-        env LD_PRELOAD="$lib" "$proof_env" "$@"
+        limited env LD_PRELOAD="$lib" "$proof_env" "$@"
     fi
 }
 
@@ -208,7 +213,9 @@ stop_server() {
     until gone "$1"; do
         tries=$((tries + 1))
         if [ "$tries" -ge 200 ]; then
-            kill -KILL "$1" 2>/dev/null || :
+            # Its children first, or they would outlive it.
+            # shellcheck disable=SC2046 # a list
+            kill -KILL $(cat "/proc/$1/task/$1/children" 2>/dev/null) "$1" 2>/dev/null || :
             break
         fi
         sleep 0.05

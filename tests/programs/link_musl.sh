@@ -28,7 +28,7 @@ SH
 OPTIONS="$common $layers -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin-malloc -fno-builtin-calloc
     -fno-builtin-realloc -fno-builtin-free -fexceptions"
 export OPTIONS
-find "$root/src" -name '*.c' | xargs -n 1 -P 2 sh compile >compile.log 2>&1 || {
+find "$root/src" -name '*.c' -print0 | xargs -0 -n 1 -P 2 sh compile >compile.log 2>&1 || {
     show compile.log
     fail "the library does not compile with musl"
 }
@@ -48,7 +48,7 @@ musl-gcc $common -I"$here" -static "$here/linked.c" libfreehold.a -o on_musl 2>l
     fail "does not link with musl"
 }
 if readelf -l on_musl | grep -q INTERP; then fail "the program wants a dynamic linker"; fi
-FREEHOLD_REPORT=1 FREEHOLD_CHECK=1 ./on_musl >got 2>got.err || {
+limited env FREEHOLD_REPORT=1 FREEHOLD_CHECK=1 ./on_musl >got 2>got.err || {
     status=$?
     show got.err
     fail "exit status $status"

@@ -34,7 +34,7 @@ linked() {
     # shellcheck disable=SC2086
     ${CC:-cc} $flags "$here/linked.c" -o "$name" -L "$build" "$@" -lfreehold
     readelf -d "$name" | grep -q 'NEEDED.*libfreehold\.so\.0' || fail "$name does not need libfreehold.so.0"
-    env FREEHOLD_REPORT=1 FREEHOLD_CHECK=1 "./$name" >got 2>got.err || {
+    limited env FREEHOLD_REPORT=1 FREEHOLD_CHECK=1 "./$name" >got 2>got.err || {
         status=$?
         show got.err
         fail "$name: exit status $status"

@@ -22,7 +22,7 @@ for way in static static-pie; do
         fail "-$way: does not link"
     }
     if readelf -l "$way" | grep -q INTERP; then fail "-$way: the program wants a dynamic linker"; fi
-    FREEHOLD_REPORT=1 FREEHOLD_CHECK=1 "./$way" >got 2>got.err || {
+    limited env FREEHOLD_REPORT=1 FREEHOLD_CHECK=1 "./$way" >got 2>got.err || {
         status=$?
         show got.err
         fail "-$way: exit status $status"

@@ -96,7 +96,7 @@ for way in static static-pie; do
         show link.log
         fail "-$way: does not link"
     }
-    FREEHOLD_REPORT=1 FREEHOLD_CHECK=1 "./$way" >got 2>got.err || {
+    limited env FREEHOLD_REPORT=1 FREEHOLD_CHECK=1 "./$way" >got 2>got.err || {
         status=$?
         show got.err
         fail "-$way: exit status $status"

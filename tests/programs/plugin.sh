@@ -19,7 +19,7 @@ expect() {
     whose=$1
     name=$2
     shift 2
-    FREEHOLD_REPORT=1 "$@" >got 2>got.err || {
+    limited env FREEHOLD_REPORT=1 "$@" >got 2>got.err || {
         status=$?
         show got.err
         fail "$name: exit status $status"

@@ -12,6 +12,6 @@ directory=$(dirname "$lib")
 lib=$(basename "$lib")
 LD_LIBRARY_PATH=$directory WANTED=${lib%%.so*}
 export LD_LIBRARY_PATH WANTED
-on_freehold got timeout 100 ./births
+on_freehold got ./births
 same expected got "the output"
 ran_on got.err births
