@@ -25,6 +25,9 @@
 #define fh_cas_acq_rel(p, expected, v) \
     __atomic_compare_exchange_n(p, expected, v, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 
+/* Between a store and a later load of another variable, when two threads do this crosswise (Dekker). */
+#define fh_fence_seq_cst() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+
 /* A counter that one thread writes and others may read: no locked instruction, no torn value, no data race. */
 #define fh_count_add(p, v) fh_store_relaxed(p, fh_load_relaxed(p) + (v))
 #define fh_count_sub(p, v) fh_store_relaxed(p, fh_load_relaxed(p) - (v))

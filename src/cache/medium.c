@@ -17,7 +17,20 @@ static unsigned bin_of(size_t bytes)
 FH_STATIC_ASSERT((15 - FH_MEDIUM_FIRST_DOUBLING + 1) << FH_MEDIUM_STEPS_SHIFT == FH_MEDIUM_BINS, "bins reach 64 KiB");
 FH_STATIC_ASSERT(FH_MEDIUM_LEAST >= 1 << FH_MEDIUM_FIRST_DOUBLING, "the first doubling holds the least block");
 
-static size_t *size_word(void *block) { return (size_t *)block + 2; }
+/* The third word of a kept block: its size, sealed, since a stray write may reach it as well as the link. */
+static void write_size(void *block, size_t bytes)
+{
+    fh_word *word = (fh_word *)block + 2;
+    *word = fh_guard_seal(bytes, (uintptr_t)word);
+}
+
+static size_t read_size(const void *block)
+{
+    const fh_word *word = (const fh_word *)block + 2;
+    if (FH_UNLIKELY(!fh_guard_is_sealed(*word, (uintptr_t)word)))
+        fh_fault(FH_FAULT_DAMAGED_LINK, block, SIZE_MAX, (struct fh_place){"a cached chunk", 0, -1});
+    return *word & FH_TAG_CONTENT;
+}
 
 void fh_medium_init(struct fh_medium *medium, size_t most_bytes)
 {
@@ -31,7 +44,8 @@ static void *pop(struct fh_medium *medium, unsigned bin)
         fh_fault(FH_FAULT_DAMAGED_LINK, block, SIZE_MAX, (struct fh_place){"a cached chunk", 0, -1});
     medium->bins[bin] = next;
     if (!next) medium->filled[bin / 64] &= ~((uint64_t)1 << bin % 64);
-    medium->bytes -= *size_word(block);
+    medium->bytes -= read_size(block);
+    medium->blocks--;
     fh_guard_unmark(block);
     return block;
 }
@@ -42,7 +56,7 @@ void *fh_medium_take(struct fh_medium *medium, size_t request_bytes)
     unsigned bin = bin_of(fh_max(request_bytes, FH_MEDIUM_LEAST));
     /* The request's own bin holds sizes from below it to above it; the next one only sizes that fit. */
     void *block = medium->bins[bin];
-    if (block && *size_word(block) >= request_bytes) return pop(medium, bin);
+    if (block && read_size(block) >= request_bytes) return pop(medium, bin);
     if (++bin < FH_MEDIUM_BINS && medium->bins[bin]) return pop(medium, bin);
     return NULL;
 }
@@ -52,10 +66,11 @@ bool fh_medium_put(struct fh_medium *medium, void *block, size_t usable_bytes)
     if (!fh_medium_accepts(usable_bytes) || medium->bytes + usable_bytes > medium->most_bytes) return false;
     unsigned bin = bin_of(usable_bytes);
     fh_guard_link(block, medium->bins[bin]);
-    *size_word(block) = usable_bytes;
+    write_size(block, usable_bytes);
     medium->bins[bin] = block;
     medium->filled[bin / 64] |= (uint64_t)1 << bin % 64;
     medium->bytes += usable_bytes;
+    medium->blocks++;
     return true;
 }
 

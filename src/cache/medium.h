@@ -21,6 +21,7 @@ enum {
 struct fh_medium {
     uint64_t filled[2]; /* bit b: bins[b] is not empty */
     size_t bytes;       /* usable bytes held */
+    size_t blocks;      /* held */
     size_t most_bytes;
     void *bins[FH_MEDIUM_BINS];
 };

@@ -24,14 +24,25 @@ static struct fh_chunk *mixed(struct fh_chunk *const *place, const struct fh_chu
     return (struct fh_chunk *)((uintptr_t)chunk ^ (fh_guard.secret + (uintptr_t)place));
 }
 
+/* Chunks stand at 8 modulo 16, within the address space. */
+static bool may_be_chunk(const struct fh_chunk *chunk)
+{
+    return !chunk || ((uint64_t)(uintptr_t)chunk & (FH_POINTER_BAD_BITS | 15)) == 8;
+}
+
 static struct fh_chunk *follow(struct fh_chunk *const *place)
 {
     struct fh_chunk *chunk = mixed(place, *place);
-    /* Chunks stand at 8 modulo 16, within the address space. */
-    uint64_t wrong = (uint64_t)(uintptr_t)chunk & (FH_POINTER_BAD_BITS | 15);
-    if (FH_UNLIKELY(wrong != 8 && chunk != NULL))
+    if (FH_UNLIKELY(!may_be_chunk(chunk)))
         fh_fault(FH_FAULT_DAMAGED_LINK, place, SIZE_MAX, (struct fh_place){"a free chunk", 0, -1});
     return chunk;
+}
+
+bool fh_bins_peek(const struct fh_chunk *chunk, struct fh_chunk **next, struct fh_chunk **previous)
+{
+    *next = mixed(&chunk->next_free, chunk->next_free);
+    *previous = mixed(&chunk->previous_free, chunk->previous_free);
+    return may_be_chunk(*next) && may_be_chunk(*previous);
 }
 
 static void point(struct fh_chunk **place, const struct fh_chunk *chunk) { *place = mixed(place, chunk); }

@@ -191,7 +191,7 @@ void fh_heap_drain(struct fh_heap *heap)
         struct fh_chunk *chunk = fh_chunk_of(pointer);
         fh_guard_unmark(pointer);
         size_t size = fh_chunk_size(fh_chunk_read(chunk));
-        fh_fetch_sub_relaxed(&heap->handed_over_bytes, size);
+        fh_fetch_sub_relaxed(&heap->handed_over_bytes, size - FH_CHUNK_TAG_BYTES);
         freed += size;
         fh_heap_release_chunk(heap, chunk);
         pointer = next;
@@ -226,7 +226,8 @@ enum fh_locate fh_heap_locate(struct fh_heap *heap, const void *pointer, const v
 /* Leaves the block for the next holder of the lock: one compare-and-set, nobody waits. */
 static void hand_over(struct fh_heap *heap, void *pointer)
 {
-    fh_fetch_add_relaxed(&heap->handed_over_bytes, fh_chunk_size(fh_chunk_read(fh_chunk_of(pointer))));
+    size_t size = fh_chunk_size(fh_chunk_read(fh_chunk_of(pointer)));
+    fh_fetch_add_relaxed(&heap->handed_over_bytes, size - FH_CHUNK_TAG_BYTES);
     void *head = fh_load_relaxed(&heap->handed_over);
     do fh_guard_link(pointer, head);
     while (!fh_cas_release(&heap->handed_over, &head, pointer));

@@ -35,7 +35,7 @@ struct fh_heap {
     size_t trim_at_bytes;       /* touched bytes of top above which it is trimmed; 0: the option's value */
     size_t last_trim_bytes;     /* released by the last trim and not grown again yet */
     void *handed_over;          /* atomic: blocks freed by threads that did not take the lock (guard.h links) */
-    size_t handed_over_bytes;   /* atomic: their chunk bytes */
+    size_t handed_over_bytes;   /* atomic: their usable bytes */
     size_t total_bytes;         /* of all segments; readable without the lock, as are the following */
     size_t free_bytes;          /* in bins */
     size_t used_bytes;          /* chunks in use, tags included; slabs too */

@@ -98,7 +98,7 @@ static bool grow_by_mapping(struct fh_heap *heap, size_t size)
     char *start = fh_wholesale_map(size);
     if (!start) return false;
     if (!fh_pagemap_prepare(start, size)) {
-        fh_wholesale_unmap(start, size);
+        fh_wholesale_discard(start, size);
         return false;
     }
     open_segment(heap, start, size, false);

@@ -75,12 +75,11 @@ static void note_dead(size_t size, size_t offset)
     fh_fetch_sub_relaxed(&fh_large_counts.head_bytes, offset);
 }
 
-/* Gives the mapping back. When the kernel refuses, the pages go and the addresses stay: nothing else can be done. */
 static void unmap(void *pointer, size_t offset, size_t size)
 {
     char *start = (char *)pointer - offset;
     fh_pagemap_set(pointer, 1, 0);
-    if (!fh_wholesale_unmap(start, size)) fh_os_discard(start, size);
+    fh_wholesale_discard(start, size);
 }
 
 /* Takes a slot's mapping out; the caller owns it then. */
@@ -190,7 +189,7 @@ void *fh_large_alloc(size_t request_bytes, size_t alignment, bool *zeroed)
     }
     char *pointer = start + offset;
     if (!fh_pagemap_prepare(pointer, 1)) {
-        fh_wholesale_unmap(start, size);
+        fh_wholesale_discard(start, size);
         return NULL;
     }
     seal(pointer, offset, size);
@@ -239,7 +238,7 @@ void *fh_large_resize(void *pointer, size_t request_bytes)
         char *target = fh_wholesale_map(wanted);
         if (!target) return NULL;
         if (!fh_pagemap_prepare(target + offset, 1) || !fh_wholesale_move(start, size, target, wanted)) {
-            fh_wholesale_unmap(target, wanted);
+            fh_wholesale_discard(target, wanted);
             return NULL;
         }
         fh_pagemap_set(pointer, 1, 0);

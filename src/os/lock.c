@@ -51,10 +51,12 @@ static void wait_for_change(struct fh_lock *lock)
 
 bool fh_lock_try(struct fh_lock *lock) { return take_if_free(lock, FH_LOCK_HELD); }
 
+bool fh_lock_is_mine(struct fh_lock *lock) { return fh_load_relaxed(&lock->holder) == fh_os_self(); }
+
 bool fh_lock_acquire(struct fh_lock *lock)
 {
     if (FH_LIKELY(take_if_free(lock, FH_LOCK_HELD))) return true;
-    if (fh_load_relaxed(&lock->holder) == fh_os_self()) return false;
+    if (fh_lock_is_mine(lock)) return false;
     for (int i = 0; i < SPINS_BEFORE_SLEEP; i++) {
         uint32_t word = fh_load_relaxed(&lock->word);
         if (word >= FH_LOCK_FROZEN) return false;
@@ -79,7 +81,7 @@ void fh_lock_release(struct fh_lock *lock)
 
 bool fh_lock_freeze(struct fh_lock *lock)
 {
-    if (fh_load_relaxed(&lock->holder) == fh_os_self()) return false;
+    if (fh_lock_is_mine(lock)) return false;
     for (;;) {
         uint32_t word = fh_load_relaxed(&lock->word);
         if (word >= FH_LOCK_FROZEN) {

@@ -33,6 +33,8 @@ bool fh_lock_acquire(struct fh_lock *lock);
 /* Takes the lock if nobody has it. */
 bool fh_lock_try(struct fh_lock *lock);
 void fh_lock_release(struct fh_lock *lock);
+/* True when the calling thread holds it (or a signal handler runs on top of the holder). */
+bool fh_lock_is_mine(struct fh_lock *lock);
 
 /* Waits until no other thread holds the lock and freezes it; false when this thread is itself the holder (it is in a
  * signal handler), and the lock stays as it is. Several forks may freeze a lock at once. */

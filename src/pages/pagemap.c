@@ -18,7 +18,7 @@ static bool install_leaf(size_t index)
     uint32_t *leaf = fh_wholesale_map(LEAF_BYTES);
     if (!leaf) return false;
     uint32_t *nothing = NULL;
-    if (!fh_cas_acq_rel(&fh_pagemap_root[index], &nothing, leaf)) fh_wholesale_unmap(leaf, LEAF_BYTES);
+    if (!fh_cas_acq_rel(&fh_pagemap_root[index], &nothing, leaf)) fh_wholesale_discard(leaf, LEAF_BYTES);
     else fh_fetch_add_relaxed(&fh_wholesale.pagemap_bytes, LEAF_BYTES);
     return true;
 }

@@ -54,6 +54,13 @@ bool fh_wholesale_unmap(void *address, size_t size)
     return true;
 }
 
+void fh_wholesale_discard(void *address, size_t size)
+{
+    if (fh_wholesale_unmap(address, size)) return;
+    fh_os_discard(address, size);
+    fh_fetch_add_relaxed(&fh_wholesale.stranded_bytes, size);
+}
+
 bool fh_wholesale_remap(void *address, size_t old_size, size_t new_size)
 {
     if (!fh_os_remap(address, old_size, new_size)) return false;

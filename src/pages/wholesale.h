@@ -14,6 +14,7 @@ struct fh_wholesale {
     size_t returned_bytes; /* since the start, by brk and munmap */
     size_t pagemap_bytes;  /* of what is held: leaves of the page map */
     size_t state_bytes;    /* of what is held: thread states */
+    size_t stranded_bytes; /* of what is held: mappings that the kernel refused to take back; of no use any more */
     size_t mappings;       /* now */
 };
 
@@ -26,6 +27,8 @@ void *fh_wholesale_map(size_t size);
 void *fh_wholesale_map_aligned(size_t size, size_t alignment);
 /* False when the kernel refuses (then the memory is still ours and mapped). */
 bool fh_wholesale_unmap(void *address, size_t size);
+/* Gives a mapping up for good: unmaps it, or, refused, gives back its pages and counts the addresses as stranded. */
+void fh_wholesale_discard(void *address, size_t size);
 /* Resizes a mapping where it is; false when it can't stay there. */
 bool fh_wholesale_remap(void *address, size_t old_size, size_t new_size);
 /* Moves the pages of a mapping onto another of ours, which they replace; false when refused and nothing has changed. */

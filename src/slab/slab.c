@@ -12,7 +12,7 @@
 /* How many slabs of a class an owner has before the next one is larger. */
 enum { SMALL_SLABS = 4, MIDDLE_SLABS = 8 };
 
-FH_STATIC_ASSERT(FH_SLAB_HEAD_BYTES == FH_BLOCK_PHASE, "a slab at the start of its 64 KiB wastes no gap");
+FH_STATIC_ASSERT((int)FH_SLAB_HEAD_BYTES == (int)FH_BLOCK_PHASE, "a slab at the start of its 64 KiB wastes no gap");
 
 void fh_slab_owner_init(struct fh_slab_owner *owner, uint32_t id)
 {
@@ -164,6 +164,21 @@ void *fh_slab_carve(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t 
     fh_slab_relist(owner, slab);
     *count = n;
     return first;
+}
+
+void *fh_slab_take_one(struct fh_slab_owner *owner, struct fh_slab *slab)
+{
+    uint32_t count;
+    if (!slab->free) return fh_slab_carve(owner, slab, 1, &count);
+    void *block = slab->free, *next;
+    if (FH_UNLIKELY(!fh_guard_follow(block, &next)))
+        fh_fault(FH_FAULT_DAMAGED_LINK, block, slab->class_bytes, (struct fh_place){"a slab", (uintptr_t)slab, -1});
+    slab->free = next;
+    slab->free_count--;
+    fh_count_sub(&owner->counts.listed_bytes, slab->class_bytes);
+    fh_count_sub(&owner->counts.listed_objects, 1);
+    fh_slab_relist(owner, slab);
+    return block;
 }
 
 bool fh_slab_put(struct fh_slab_owner *owner, struct fh_slab *slab, void *block)

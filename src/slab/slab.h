@@ -87,6 +87,8 @@ struct fh_slab *fh_slab_of(const void *block, uint32_t entry);
 void *fh_slab_take_list(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t *count);
 /* Carves up to a page of objects that were never handed out; a guarded list of `count`, in address order. */
 void *fh_slab_carve(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t most, uint32_t *count);
+/* One object from the list or uncarved, for when caching is off; NULL when the slab has none. */
+void *fh_slab_take_one(struct fh_slab_owner *owner, struct fh_slab *slab);
 /* Gives an object back to the slab's list. True when the slab is empty now: all that was carved is on its list. */
 bool fh_slab_put(struct fh_slab_owner *owner, struct fh_slab *slab, void *block);
 /* The slab joins or leaves the list of its class according to whether it has something to give. */
@@ -99,6 +101,11 @@ void fh_slab_rebuild(struct fh_slab_owner *owner, struct fh_slab *slab);
 FH_INLINE void *fh_slab_object(const struct fh_slab *slab, uint32_t index)
 {
     return (char *)(uintptr_t)slab + slab->first + (size_t)index * slab->class_bytes;
+}
+/* Whether an object that starts here was ever handed out. */
+FH_INLINE bool fh_slab_has_carved(const struct fh_slab *slab, const void *block)
+{
+    return (uintptr_t)block >= (uintptr_t)slab + slab->first && block < fh_slab_object(slab, slab->carved);
 }
 FH_INLINE bool fh_slab_is_empty(const struct fh_slab *slab) { return slab->free_count == slab->carved; }
 bool fh_slab_is_sound(const struct fh_slab *slab);

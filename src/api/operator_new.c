@@ -1,0 +1,112 @@
+/*
+ * operator_new.c - the C++ operators new and delete in all forms, in C, under their mangled names (Itanium C++ ABI,
+ * 5.1.5).
+ *
+ * Layer: api. Compiled with -fexceptions, so that what a new handler throws, and std::bad_alloc, pass through. The C++
+ * runtime is looked for, not needed: a C program never gets here.
+ */
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#include "api.h"
+#include "cache.h"
+#include "core.h"
+#include "os.h"
+
+typedef void new_handler(void);
+
+/* std::get_new_handler() and std::__throw_bad_alloc() of libstdc++; libc++ has the first, and throws through it. */
+extern new_handler *_ZSt15get_new_handlerv(void) __attribute__((weak));
+extern void _ZSt17__throw_bad_allocv(void) __attribute__((weak, noreturn));
+
+/* A runtime that came in later, by dlopen(3), is not what our weak references were bound to. */
+static void *find(const char *name)
+{
+#if defined(FH_STATIC_ONLY) && FH_STATIC_ONLY
+    (void)name;
+    return NULL;
+#else
+    return dlsym(RTLD_DEFAULT, name);
+#endif
+}
+
+static new_handler *current_handler(void)
+{
+    new_handler *(*get)(void) = _ZSt15get_new_handlerv;
+    if (!get) get = (new_handler * (*)(void)) find("_ZSt15get_new_handlerv");
+    return get ? get() : NULL;
+}
+
+FH_COLD static void throw_bad_alloc(void)
+{
+    void (*throw_it)(void) = _ZSt17__throw_bad_allocv;
+    if (!throw_it) throw_it = (void (*)(void))find("_ZSt17__throw_bad_allocv");
+    if (throw_it) throw_it();
+    static const char line[] = "freehold: operator new: out of memory, and no C++ runtime to throw std::bad_alloc\n";
+    fh_os_complain(line, sizeof line - 1);
+    fh_os_abort();
+}
+
+/* C++17 [new.delete.single]: while memory fails and there is a handler, call it and try again. */
+FH_COLD static void *retry(size_t size, size_t alignment, bool may_throw)
+{
+    for (;;) {
+        new_handler *handler = current_handler();
+        if (!handler) break;
+        handler();
+        void *pointer = fh_api_aligned(alignment, size);
+        if (pointer) return pointer;
+    }
+    if (may_throw) throw_bad_alloc();
+    return NULL;
+}
+
+FH_INLINE void *new_or(size_t size, bool may_throw)
+{
+    void *pointer = fh_cache_pop(size);
+    if (FH_LIKELY(pointer != NULL)) return pointer;
+    pointer = fh_core_malloc(size);
+    return FH_LIKELY(pointer != NULL) ? pointer : retry(size, FH_ALIGNMENT, may_throw);
+}
+
+FH_INLINE void *aligned_new_or(size_t size, size_t alignment, bool may_throw)
+{
+    void *pointer = fh_api_aligned(alignment, size);
+    return FH_LIKELY(pointer != NULL) ? pointer : retry(size, alignment, may_throw);
+}
+
+FH_INLINE void delete_it(void *pointer)
+{
+    if (FH_UNLIKELY(!fh_cache_push(pointer))) fh_core_free(pointer);
+}
+
+/* size_t is `m` in the mangled names; St11align_val_t and RKSt9nothrow_t are the tags. */
+#define FH_NEW(name, parameters, body) \
+    FH_EXPORT void *name parameters;   \
+    FH_EXPORT void *name parameters { return body; }
+#define FH_DELETE(name, ...)          \
+    FH_EXPORT void name(__VA_ARGS__); \
+    FH_EXPORT void name(__VA_ARGS__) { delete_it(p); }
+#define FH_UNUSED __attribute__((unused))
+
+FH_NEW(_Znwm, (size_t n), new_or(n, true))
+FH_NEW(_Znam, (size_t n), new_or(n, true))
+FH_NEW(_ZnwmRKSt9nothrow_t, (size_t n, FH_UNUSED const void *tag), new_or(n, false))
+FH_NEW(_ZnamRKSt9nothrow_t, (size_t n, FH_UNUSED const void *tag), new_or(n, false))
+FH_NEW(_ZnwmSt11align_val_t, (size_t n, size_t a), aligned_new_or(n, a, true))
+FH_NEW(_ZnamSt11align_val_t, (size_t n, size_t a), aligned_new_or(n, a, true))
+FH_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t n, size_t a, FH_UNUSED const void *tag), aligned_new_or(n, a, false))
+FH_NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t n, size_t a, FH_UNUSED const void *tag), aligned_new_or(n, a, false))
+
+FH_DELETE(_ZdlPv, void *p)
+FH_DELETE(_ZdaPv, void *p)
+FH_DELETE(_ZdlPvm, void *p, FH_UNUSED size_t n)
+FH_DELETE(_ZdaPvm, void *p, FH_UNUSED size_t n)
+FH_DELETE(_ZdlPvRKSt9nothrow_t, void *p, FH_UNUSED const void *tag)
+FH_DELETE(_ZdaPvRKSt9nothrow_t, void *p, FH_UNUSED const void *tag)
+FH_DELETE(_ZdlPvSt11align_val_t, void *p, FH_UNUSED size_t a)
+FH_DELETE(_ZdaPvSt11align_val_t, void *p, FH_UNUSED size_t a)
+FH_DELETE(_ZdlPvmSt11align_val_t, void *p, FH_UNUSED size_t n, FH_UNUSED size_t a)
+FH_DELETE(_ZdaPvmSt11align_val_t, void *p, FH_UNUSED size_t n, FH_UNUSED size_t a)
+FH_DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, void *p, FH_UNUSED size_t a, FH_UNUSED const void *tag)
+FH_DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, void *p, FH_UNUSED size_t a, FH_UNUSED const void *tag)

@@ -1,0 +1,147 @@
+/*
+ * account.c - the additive account: where every byte that the kernel gave is now.
+ *
+ * Layer: insight. Adds up the counters that the layers below keep; invariant A1 is that the items are what was obtained
+ * less what was returned, and fh_check compares them with a walk.
+ */
+#include "freehold.h"
+
+#include "atomics.h"
+#include "core.h"
+#include "format.h"
+#include "insight.h"
+#include "large.h"
+#include "os.h"
+#include "state.h"
+#include "wholesale.h"
+
+static void add_heap(struct fh_account *account, struct fh_heap *heap)
+{
+    bool locked = fh_lock_acquire(&heap->lock); /* not to be had: frozen by a fork, so nothing moves either */
+    if (heap->segments) account->heaps++;
+    size_t segments = 0, top = 0, untouched = 0;
+    for (struct fh_segment *segment = heap->segments; segment; segment = segment->next) segments++;
+    if (heap->top) {
+        top = fh_chunk_size(fh_chunk_read(heap->top));
+        char *end = (char *)heap->top + top;
+        if (heap->fresh < end) untouched = fh_min((size_t)(end - heap->fresh), top);
+    }
+    size_t slab_chunks = heap->slab_chunks, blocks = heap->used_chunks - slab_chunks;
+    account->metadata_bytes += segments * (FH_SEGMENT_HEAD_BYTES + FH_SEGMENT_TAIL_BYTES);
+    account->metadata_bytes += blocks * FH_CHUNK_TAG_BYTES;
+    account->live_bytes += heap->used_bytes - heap->slab_bytes - blocks * FH_CHUNK_TAG_BYTES;
+    account->live_blocks += blocks;
+    account->rounding_bytes += heap->slab_bytes; /* less what the slabs say of themselves, below */
+    account->free_bytes += heap->free_bytes + top - untouched;
+    account->untouched_bytes += untouched;
+    if (locked) fh_lock_release(&heap->lock);
+    size_t handed_over = fh_load_relaxed(&heap->handed_over_bytes);
+    account->live_bytes -= handed_over;
+    account->cached_bytes += handed_over;
+}
+
+static void add_state(struct fh_account *account, struct fh_state *state)
+{
+    if (fh_load_relaxed(&state->status) == FH_STATE_RUNNING) account->threads++;
+    const struct fh_slab_counts *counts = &state->slabs.counts;
+    const struct fh_state_published *published = &state->published;
+    size_t slab_bytes = fh_load_relaxed(&counts->slab_bytes), capacity = fh_load_relaxed(&counts->capacity_bytes);
+    size_t carved = fh_load_relaxed(&counts->carved_bytes), listed = fh_load_relaxed(&counts->listed_bytes);
+    size_t heads = fh_load_relaxed(&counts->slabs) * (FH_SLAB_HEAD_BYTES + FH_SLAB_TAIL_BYTES);
+    size_t mapped = fh_load_relaxed(&counts->mapped_bytes);
+    account->metadata_bytes += heads;
+    account->rounding_bytes += slab_bytes - heads - capacity; /* gaps within slabs */
+    account->rounding_bytes -= slab_bytes - mapped;           /* what add_heap put there for slabs */
+    account->free_bytes += listed + (capacity - carved);
+    account->live_bytes += carved - listed;
+    account->live_blocks += fh_load_relaxed(&counts->carved_objects) - fh_load_relaxed(&counts->listed_objects);
+
+    size_t small = fh_load_relaxed(&published->cached_bytes) + fh_load_relaxed(&published->outgoing_bytes);
+    size_t medium = fh_load_relaxed(&published->medium_bytes);
+    account->cached_bytes += small + medium;
+    account->live_bytes -= small + medium;
+    account->live_blocks -= fh_load_relaxed(&published->cached_objects) +
+                            fh_load_relaxed(&published->outgoing_objects) +
+                            fh_load_relaxed(&published->medium_blocks);
+}
+
+static void add_large(struct fh_account *account)
+{
+    const struct fh_large_counts *counts = &fh_large_counts;
+    account->large_blocks = fh_load_relaxed(&counts->blocks);
+    account->large_bytes = fh_load_relaxed(&counts->mapping_bytes) - fh_load_relaxed(&counts->head_bytes);
+    account->live_blocks += account->large_blocks;
+    account->live_bytes += account->large_bytes;
+    account->metadata_bytes += fh_load_relaxed(&counts->head_bytes);
+    account->free_bytes += fh_load_relaxed(&counts->warm_bytes);
+}
+
+FH_EXPORT void fh_account_read(struct fh_account *account)
+{
+    *account = (struct fh_account){0};
+    fh_core_ensure_init();
+    if (fh_load_relaxed(&fh_fork_torn_states)) fh_fork_settle();
+    struct fh_state *own = fh_state_self();
+    if (own) fh_state_publish(own);
+    for (uint32_t i = 0; i < fh_heaps_count(); i++) add_heap(account, fh_heaps_get(i));
+    for (uint32_t id = 1; id < fh_state_id_end(); id++) {
+        struct fh_state *state = fh_state_by_id(id);
+        if (state) add_state(account, state);
+    }
+    add_large(account);
+    size_t transit = fh_load_relaxed(&fh_transit_bytes);
+    account->cached_bytes += transit;
+    account->live_bytes -= transit;
+    account->live_blocks -= fh_load_relaxed(&fh_transit_objects);
+    account->metadata_bytes +=
+        fh_load_relaxed(&fh_wholesale.pagemap_bytes) + fh_load_relaxed(&fh_wholesale.state_bytes);
+    account->untouched_bytes += fh_load_relaxed(&fh_wholesale.stranded_bytes);
+    account->obtained_bytes = fh_load_relaxed(&fh_wholesale.obtained_bytes);
+    account->returned_bytes = fh_load_relaxed(&fh_wholesale.returned_bytes);
+}
+
+static void add_line(struct fh_text *text, const char *label, size_t bytes, const char *remark)
+{
+    enum { LABEL_WIDTH = 20, NUMBER_WIDTH = 18 };
+    size_t start = text->length;
+    fh_text_add(text, "  ");
+    fh_text_add(text, label);
+    while (text->length - start < LABEL_WIDTH) fh_text_add(text, " ");
+    fh_text_add_grouped(text, bytes, NUMBER_WIDTH);
+    if (*remark) fh_text_add(text, "  ");
+    fh_text_add(text, remark);
+    fh_text_end_line(text);
+}
+
+void fh_account_print_to(int fd, bool as_message)
+{
+    struct fh_account account;
+    char buffer[2048], name[16];
+    struct fh_text text;
+    fh_account_read(&account);
+    fh_os_process_name(name);
+    fh_text_init(&text, buffer, sizeof buffer);
+    fh_text_add(&text, "freehold: account of pid ");
+    fh_text_add_decimal(&text, (uint64_t)fh_os_pid());
+    fh_text_add(&text, " (");
+    fh_text_add(&text, name);
+    fh_text_add(&text, "), in bytes");
+    fh_text_end_line(&text);
+    add_line(&text, "live", account.live_bytes, "held by the program");
+    add_line(&text, "rounding", account.rounding_bytes, "gaps that no block can use");
+    add_line(&text, "cached", account.cached_bytes, "freed, kept by threads");
+    add_line(&text, "free", account.free_bytes, "freed, held for the next request");
+    add_line(&text, "untouched", account.untouched_bytes, "address space, no memory");
+    add_line(&text, "metadata", account.metadata_bytes, "tags, slab heads, page map");
+    add_line(&text, "= from the kernel", account.obtained_bytes - account.returned_bytes, "obtained less returned");
+    add_line(&text, "obtained", account.obtained_bytes, "since the start");
+    add_line(&text, "returned", account.returned_bytes, "since the start");
+    add_line(&text, "resident", fh_os_resident_bytes(), "the whole process, from the kernel");
+    add_line(&text, "blocks", account.live_blocks, "live, of any size");
+    add_line(&text, "heaps", account.heaps, "");
+    add_line(&text, "threads", account.threads, "");
+    if (as_message) fh_os_complain(buffer, text.length);
+    else fh_os_write(fd, buffer, text.length);
+}
+
+FH_EXPORT void fh_account_print(int fd) { fh_account_print_to(fd, false); }

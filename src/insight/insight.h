@@ -1,0 +1,27 @@
+/*
+ * insight.h - what the insight layer offers to api besides the public header: the account as a message, the check at
+ * exit.
+ *
+ * Layer: insight.
+ */
+#ifndef FH_INSIGHT_H
+#define FH_INSIGHT_H
+
+#include "base.h"
+#include "slab.h"
+
+/* Writes the account to `fd`, or as a message to standard error under the rules of fh_os_complain. */
+void fh_account_print_to(int fd, bool as_message);
+
+/* Runs every validator, writes each violation to standard error, and aborts if there was one. */
+void fh_check_or_abort(void);
+
+/* The objects of a slab that are on its own list, a bit each; false when the list is not sound. */
+enum { FH_SLAB_BITS_WORDS = 65536 / 16 / 64 };
+bool fh_slab_listed_bits(const struct fh_slab *slab, uint64_t bits[FH_SLAB_BITS_WORDS]);
+FH_INLINE bool fh_bit(const uint64_t *bits, uint32_t i) { return bits[i / 64] >> i % 64 & 1; }
+
+/* The segment of any heap that holds the address, and its heap's number; NULL for none. */
+struct fh_segment *fh_segment_around(uintptr_t address, uint32_t *heap);
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * walk.c - every block, in address order.
+ *
+ * Layer: insight. Follows the page map: a page of a heap leads to its segment, which is walked chunk by chunk; a large
+ * block and a slab that is a mapping are found by their own entries. Takes no locks: the caller sees to quiescence.
+ */
+#include "freehold.h"
+#include "insight.h"
+
+#include "core.h"
+#include "large.h"
+#include "pagemap.h"
+#include "state.h"
+
+struct walk {
+    fh_walk_fn *visit;
+    void *arg;
+};
+
+struct fh_segment *fh_segment_around(uintptr_t address, uint32_t *heap)
+{
+    for (uint32_t i = 0; i < fh_heaps_count(); i++)
+        for (struct fh_segment *segment = fh_heaps_get(i)->segments; segment; segment = segment->next)
+            if (fh_segment_holds(segment, (void *)address)) {
+                *heap = i;
+                return segment;
+            }
+    return NULL;
+}
+
+bool fh_slab_listed_bits(const struct fh_slab *slab, uint64_t bits[FH_SLAB_BITS_WORDS])
+{
+    for (int i = 0; i < FH_SLAB_BITS_WORDS; i++) bits[i] = 0;
+    uint32_t count = 0;
+    void *next;
+    for (char *block = slab->free; block; block = next) {
+        uintptr_t offset = (uintptr_t)block - (uintptr_t)fh_slab_object(slab, 0);
+        uint32_t index = (uint32_t)(offset / slab->class_bytes);
+        if (!fh_slab_has_carved(slab, block) || offset % slab->class_bytes || fh_bit(bits, index)) return false;
+        if (!fh_guard_follow(block, &next)) return false;
+        bits[index / 64] |= (uint64_t)1 << index % 64;
+        count++;
+    }
+    return count == slab->free_count;
+}
+
+static int visit_slab(struct walk *walk, struct fh_slab *slab)
+{
+    struct fh_block block = {
+        .address = (uintptr_t)slab,
+        .size_bytes = ((size_t)1 << slab->shift) - FH_SLAB_TAIL_BYTES,
+        .kind = FH_BLOCK_SLAB,
+        .state = FH_STATE_LIVE,
+        .heap = slab->is_mapping ? UINT32_MAX : slab->heap,
+        .owner = slab->owner,
+    };
+    int stop = walk->visit(&block, walk->arg);
+    uint64_t listed[FH_SLAB_BITS_WORDS];
+    fh_slab_listed_bits(slab, listed);
+    block.kind = FH_BLOCK_SLAB_OBJECT;
+    block.size_bytes = slab->class_bytes;
+    for (uint32_t i = 0; i < slab->carved && !stop; i++) {
+        void *object = fh_slab_object(slab, i);
+        block.address = (uintptr_t)object;
+        block.state = !fh_guard_is_marked(object) ? FH_STATE_LIVE : fh_bit(listed, i) ? FH_STATE_FREE : FH_STATE_CACHED;
+        stop = walk->visit(&block, walk->arg);
+    }
+    return stop;
+}
+
+static int visit_chunk(struct walk *walk, struct fh_chunk *chunk, uint64_t content, uint32_t heap)
+{
+    void *payload = fh_chunk_payload(chunk);
+    bool in_use = content & FH_CHUNK_IN_USE;
+    if (in_use && (content & FH_CHUNK_SLAB) && fh_slab_is_sound(payload)) return visit_slab(walk, payload);
+    struct fh_block block = {
+        .address = (uintptr_t)payload,
+        .size_bytes = fh_chunk_size(content) - FH_CHUNK_TAG_BYTES,
+        .kind = FH_BLOCK_CHUNK,
+        .heap = heap,
+    };
+    if (in_use) block.state = fh_guard_is_marked(payload) ? FH_STATE_CACHED : FH_STATE_LIVE;
+    else block.state = content & FH_CHUNK_TOP ? FH_STATE_TOP : FH_STATE_FREE;
+    return walk->visit(&block, walk->arg);
+}
+
+static int visit_segment(struct walk *walk, struct fh_segment *segment, uint32_t heap)
+{
+    struct fh_chunk *end = fh_segment_end(segment);
+    for (struct fh_chunk *chunk = fh_segment_first(segment); chunk < end;) {
+        size_t size = fh_chunk_size(fh_chunk_raw_tag(chunk) & FH_TAG_CONTENT);
+        if (!fh_chunk_is_sound(chunk) || size < FH_CHUNK_LEAST) return 0; /* damage hides the rest of the segment */
+        int stop = visit_chunk(walk, chunk, fh_chunk_read(chunk), heap);
+        if (stop) return stop;
+        chunk = fh_chunk_at(chunk, size);
+    }
+    return 0;
+}
+
+static int visit_large(struct walk *walk, uintptr_t page)
+{
+    /* The pointer stands behind the two words at the page's start, or on the multiple of 32 to 2,048 that was asked
+     * for, or at the start of the page. */
+    uintptr_t pointer = page + FH_LARGE_HEAD_BYTES;
+    while (pointer < page + FH_PAGEMAP_GRAIN && !fh_large_is_sound((void *)pointer)) pointer += pointer - page;
+    if (pointer >= page + FH_PAGEMAP_GRAIN) pointer = page;
+    if (!fh_large_is_sound((void *)pointer)) return 0;
+    struct fh_block block = {
+        .address = pointer,
+        .size_bytes = fh_large_usable((void *)pointer),
+        .kind = FH_BLOCK_LARGE,
+        .state = fh_guard_is_marked((void *)pointer) ? FH_STATE_FREE : FH_STATE_LIVE,
+        .heap = UINT32_MAX,
+    };
+    return walk->visit(&block, walk->arg);
+}
+
+FH_EXPORT int fh_walk(fh_walk_fn *visit, void *arg)
+{
+    struct walk walk = {visit, arg};
+    if (fh_load_relaxed(&fh_fork_torn_states)) fh_fork_settle();
+    int stop = 0;
+    for (uintptr_t page = 0; !stop && (page = fh_pagemap_next(page)) != 0;) {
+        uint32_t heap, entry = fh_pagemap_get((void *)page);
+        struct fh_segment *segment = fh_segment_around(page, &heap);
+        if (segment) {
+            stop = visit_segment(&walk, segment, heap);
+            page = (uintptr_t)segment + segment->size;
+            continue;
+        }
+        if (fh_entry_kind(entry) == FH_PAGE_LARGE) stop = visit_large(&walk, page);
+        if (fh_entry_kind(entry) == FH_PAGE_SLAB && fh_slab_is_sound((void *)page)) {
+            stop = visit_slab(&walk, (struct fh_slab *)page);
+            page += (size_t)1 << FH_SLAB_SHIFT_MOST;
+            continue;
+        }
+        page += FH_PAGEMAP_GRAIN;
+    }
+    return stop;
+}
