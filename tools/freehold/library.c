@@ -129,7 +129,8 @@ int fh_library_find(const char *verb, struct fh_library *library)
     }
     if (chosen && *chosen) {
         if (!found_by_loader(chosen, file)) {
-            fh_say(verb, "FREEHOLD_LIBRARY=%s: the loader does not find it; give its path or unset it", chosen);
+            const char *why = dlerror();
+            fh_say(verb, "FREEHOLD_LIBRARY=%s: %s; give its path or unset it", chosen, why ? why : "cannot be loaded");
             return FH_EXIT_REFUSED;
         }
         snprintf(library->preload, sizeof(library->preload), "%s", chosen);

@@ -120,7 +120,12 @@ static bool read_user(pid_t pid, uid_t *user)
 static int say_not_permitted(const char *verb, pid_t pid)
 {
     uid_t user;
-    if (read_user(pid, &user) && user != getuid()) {
+    if (geteuid() == 0) {
+        fh_say(verb,
+               "process %ld may not be read, not even by root here; this container lacks CAP_SYS_PTRACE: try "
+               "outside of it",
+               (long)pid);
+    } else if (read_user(pid, &user) && user != getuid()) {
         const struct passwd *owner = getpwuid(user);
         char number[32];
         snprintf(number, sizeof(number), "%lu", (unsigned long)user);

@@ -10,8 +10,11 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *base_name(const char *path)
 {
@@ -114,16 +117,42 @@ static struct fh_module *module_named(struct fh_resolution *resolution, const ch
     return NULL;
 }
 
-/* Gives each module of a list of preloaded ones its arrival, unless it has one. The first with a malloc is used. */
-static void take_preloaded(struct fh_resolution *resolution, const char *list, enum fh_arrival arrival)
+/* The same for a name that is a link to the file: both as the process sees them. */
+static struct fh_module *module_of_file(struct fh_resolution *resolution, const char *name)
+{
+    char path[PATH_MAX];
+    struct stat wanted, there;
+
+    if (name[0] != '/' || snprintf(path, sizeof(path), "/proc/%ld/root%s", (long)resolution->pid, name) >= PATH_MAX ||
+        stat(path, &wanted) != 0)
+        return NULL;
+    for (size_t i = 1; i < resolution->module_count; i++) {
+        int length =
+            snprintf(path, sizeof(path), "/proc/%ld/root%s", (long)resolution->pid, resolution->modules[i].path);
+        if (length < PATH_MAX && stat(path, &there) == 0 && there.st_ino == wanted.st_ino &&
+            there.st_dev == wanted.st_dev)
+            return &resolution->modules[i];
+    }
+    return NULL;
+}
+
+/* Gives each module of a list of preloaded ones its arrival, unless it has one. The first with a malloc is used. False:
+ * a name was not found. */
+static bool take_preloaded(struct fh_resolution *resolution, const char *list, enum fh_arrival arrival)
 {
     static const char separators[] = ": \t\n";
+    bool all_found = true;
     for (const char *at = list ? list : ""; *at;) {
         size_t length = strcspn(at, separators);
         char *word = strndup(at, length);
         struct fh_module *module = word && length > 0 ? module_named(resolution, word) : NULL;
-        if (word && !module && fh_allocator_by_file_name(word) && !resolution->missing)
-            resolution->missing = strdup(word);
+        if (word && length > 0 && !module)
+            module = module_of_file(resolution, word);
+        if (word && length > 0 && !module) {
+            all_found = false;
+            if (fh_allocator_by_file_name(word) && !resolution->missing)
+                resolution->missing = strdup(word);
+        }
         if (module && !module->through) {
             module->arrival = arrival;
             module->through = word;
@@ -134,6 +163,7 @@ static void take_preloaded(struct fh_resolution *resolution, const char *list, e
         free(word);
         at += length + (at[length] != '\0');
     }
+    return all_found;
 }
 
 /* Follows DT_NEEDED from the modules that are reached already, breadth first. */
@@ -201,7 +231,8 @@ static void choose(struct fh_resolution *resolution, const struct fh_environment
     if (executable->arrival == FH_ARRIVAL_STATIC)
         return;
     char *preload_file = fh_read_whole_file("/etc/ld.so.preload", NULL);
-    take_preloaded(resolution, fh_environment_value(environment, "LD_PRELOAD"), FH_ARRIVAL_LD_PRELOAD);
+    if (!take_preloaded(resolution, fh_environment_value(environment, "LD_PRELOAD"), FH_ARRIVAL_LD_PRELOAD))
+        environment_tells = false;
     take_preloaded(resolution, preload_file, FH_ARRIVAL_PRELOAD_FILE);
     free(preload_file);
 
@@ -238,6 +269,7 @@ int fh_resolution_find(const char *verb, const struct fh_process *process, struc
     resolution->modules = calloc(resolution->file_count + 1, sizeof(*resolution->modules));
     if (!resolution->modules)
         return fh_process_say_error(verb, process->pid, ENOMEM);
+    resolution->pid = process->pid;
     resolution->modules[0].path = process->executable;
     resolution->module_count = 1;
     inspect(&resolution->modules[0], fd, true);

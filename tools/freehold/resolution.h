@@ -35,6 +35,7 @@ struct fh_module {
 };
 
 struct fh_resolution {
+    pid_t pid;
     struct fh_module *modules; /* [0] is the executable */
     size_t module_count;
     const struct fh_module *used; /* NULL: no malloc found */

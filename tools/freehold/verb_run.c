@@ -124,9 +124,9 @@ const struct fh_verb fh_verb_run = {
     .name = "run",
     .synopsis = "[--report[=all]] [--] COMMAND [ARGUMENT...]",
     .summary = "run a command on freehold",
-    .help = "Runs COMMAND with freehold as its malloc, by LD_PRELOAD; programs that it starts\n"
-            "run on freehold too. COMMAND takes the place of this program, so its exit status,\n"
-            "signals, input and output are its own.\n"
+    .help = "Runs COMMAND with freehold as its malloc, by LD_PRELOAD; programs that it\n"
+            "starts run on freehold too. COMMAND takes the place of this program, so its\n"
+            "exit status, signals, input and output are its own.\n"
             "\n"
             "Options:\n"
             "  --report      when COMMAND ends, write to stderr what its heap was: live,\n"

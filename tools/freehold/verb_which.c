@@ -100,8 +100,11 @@ static void print_arrival(const struct fh_resolution *resolution)
 /* Worth a word beside the one in use: another one than the C library's, which is always there. */
 static bool is_also_there(const struct fh_resolution *resolution, const struct fh_module *module)
 {
-    if (module == resolution->used || (!module->has_malloc && !module->allocator))
+    const struct fh_module *used = resolution->used;
+    if (module == used || (!module->has_malloc && !module->allocator))
         return false;
+    if (!module->has_malloc && used && module->allocator == used->allocator)
+        return false; /* a second library of the same one */
     return !module->allocator || !module->allocator->is_libc;
 }
 
@@ -279,10 +282,11 @@ const struct fh_verb fh_verb_which = {
     .name = "which",
     .synopsis = "[--json] PID...",
     .summary = "which malloc a process uses, and how it came there",
-    .help = "Says which malloc the process PID uses: freehold, the C library's (glibc, musl),\n"
-            "jemalloc, mimalloc, tcmalloc, snmalloc, rpmalloc, Scudo, hardened_malloc,\n"
-            "tbbmalloc and others; from which file it is; and whether it was preloaded, linked\n"
-            "or is part of the program. Only /proc is read; the process does not notice.\n"
+    .help = "Says which malloc the process PID uses: freehold, the C library's (glibc,\n"
+            "musl), jemalloc, mimalloc, tcmalloc, snmalloc, rpmalloc, Scudo,\n"
+            "hardened_malloc, tbbmalloc and others; from which file it is; and whether it\n"
+            "was preloaded, linked or is part of the program. Only /proc is read; the\n"
+            "process does not notice.\n"
             "\n"
             "Options:\n"
             "  --json      one JSON object a line\n"
