@@ -42,7 +42,7 @@ while [ $round -le $rounds ]; do
 done
 
 row() { # NAME PREFIX
-    printf '  %-18s %9.2f s %9.2f s %11.1f MB\n' "$1" "$(best_of 1 $work/"$2".[0-9])" "$(best_of 2 $work/"$2".[0-9])" \
+    printf '  %-18s %9.2f s %9.2f s %10.1f MiB\n' "$1" "$(best_of 1 $work/"$2".[0-9])" "$(best_of 2 $work/"$2".[0-9])" \
         "$(best_of 3 $work/"$2".[0-9] | awk '{ print $1 / 1024 }')"
 }
 printf '  %-18s %11s %11s %14s\n' 'malloc' 'time' 'processor' 'peak RSS'
