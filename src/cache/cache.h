@@ -79,6 +79,7 @@ FH_INLINE bool fh_cache_push(void *pointer)
     uint64_t mark = fh_guard_mark(cache->secret, block);
     if (FH_UNLIKELY(block[1] == mark)) return false;
     if (FH_UNLIKELY(--bin->room < 0)) {
+        __asm__("" : "+m"(bin->room)); /* forget the old value: one decrement in memory is shorter than keeping it */
         bin->room++;
         return false;
     }

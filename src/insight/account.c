@@ -76,6 +76,16 @@ static void add_large(struct fh_account *account)
     account->free_bytes += fh_load_relaxed(&counts->warm_bytes);
 }
 
+/* In the child of a fork that happened while other threads ran, the ledger was copied in the middle of their work. It
+ * is brought in line with what this process has, once; from then on it has to add up again. */
+static void rebase_ledger(const struct fh_account *account)
+{
+    size_t held = account->live_bytes + account->rounding_bytes + account->cached_bytes + account->free_bytes +
+                  account->untouched_bytes + account->metadata_bytes;
+    fh_store_relaxed(&fh_wholesale.obtained_bytes, account->returned_bytes + held);
+    fh_store_relaxed(&fh_fork_has_torn, FH_FORK_TORN_AND_REBASED);
+}
+
 FH_EXPORT void fh_account_read(struct fh_account *account)
 {
     *account = (struct fh_account){0};
@@ -96,8 +106,9 @@ FH_EXPORT void fh_account_read(struct fh_account *account)
     account->metadata_bytes +=
         fh_load_relaxed(&fh_wholesale.pagemap_bytes) + fh_load_relaxed(&fh_wholesale.state_bytes);
     account->untouched_bytes += fh_load_relaxed(&fh_wholesale.stranded_bytes);
-    account->obtained_bytes = fh_load_relaxed(&fh_wholesale.obtained_bytes);
     account->returned_bytes = fh_load_relaxed(&fh_wholesale.returned_bytes);
+    if (fh_load_relaxed(&fh_fork_has_torn) == FH_FORK_TORN) rebase_ledger(account);
+    account->obtained_bytes = fh_load_relaxed(&fh_wholesale.obtained_bytes);
 }
 
 static void add_line(struct fh_text *text, const char *label, size_t bytes, const char *remark)

@@ -1,0 +1,76 @@
+/*
+ * core.h - the slow paths of allocation: routing by size, and what the layers above may ask of the core.
+ *
+ * Layer: core. The api layer tries the thread cache first (cache.h, inlined) and comes here when that fails.
+ */
+#ifndef FH_CORE_H
+#define FH_CORE_H
+
+#include "base.h"
+#include "heap.h"
+
+/* NULL without memory; errno is the caller's business. */
+void *fh_core_malloc(size_t request_bytes);
+void *fh_core_calloc(size_t request_bytes);
+/* Alignment: a power of two. */
+void *fh_core_memalign(size_t alignment, size_t request_bytes);
+/* pointer is not NULL, request is not 0. */
+void *fh_core_realloc(void *pointer, size_t request_bytes);
+void fh_core_free(void *pointer);
+size_t fh_core_usable(void *pointer);
+
+/* Before the first block; cheap when done already. */
+void fh_core_ensure_init(void);
+
+/* The heaps: how many are in use, and each by number. Heap 0 always is. */
+uint32_t fh_heaps_count(void);
+struct fh_heap *fh_heaps_get(uint32_t number);
+/* The heap that a thread state of this number allocates from. */
+struct fh_heap *fh_heaps_for(uint32_t state_id);
+/* How many heaps there may be, from CPUs and options; decided once, when a second thread comes. */
+uint32_t fh_heaps_limit(void);
+
+/* Gives back to the kernel what can be: every heap, kept mappings, the caller's cache; other threads empty theirs at
+ * their next slow step. Keeps `keep_bytes` at the top of heap 0. True if anything went. */
+bool fh_core_trim(size_t keep_bytes);
+extern uint32_t fh_trim_epoch; /* atomic */
+
+/* The cache capacity for a class in bytes as the options and modes want it now. */
+size_t fh_core_cache_bytes(void);
+
+/* Fork handlers; see fork.c. */
+void fh_fork_prepare(void);
+void fh_fork_parent(void);
+void fh_fork_child(void);
+/* Not 0 in a forked child until the states of the parent's other threads are repaired. Atomic. */
+extern uint32_t fh_fork_torn_states;
+/* Repairs them; false while that can't be done now. */
+bool fh_fork_settle(void);
+/* Whether a fork has torn states in this process or a forebear: what lost threads held is not known exactly, and the
+ * ledger (wholesale.h) needs to be brought in line once. Atomic. */
+enum fh_fork_tear { FH_FORK_WHOLE, FH_FORK_TORN, FH_FORK_TORN_AND_REBASED };
+extern uint32_t fh_fork_has_torn;
+
+/* Small blocks: small.c. */
+struct fh_state;
+void *fh_small_alloc(struct fh_state *state, size_t class_bytes);
+void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry);
+/* Stops unless the pointer is a block of a slab that the program holds. */
+void fh_small_check(const void *pointer, uint32_t entry);
+void fh_small_drain_inbox(struct fh_state *state);
+void fh_small_flush_cache(struct fh_state *state);
+void fh_small_release_empty(struct fh_state *state);
+void fh_small_put(struct fh_state *state, void *block, uint32_t entry, bool keep_reserve);
+/* Hand-over of blocks to other owners: remote.c. */
+void fh_remote_free(struct fh_state *state, void *pointer, uint32_t entry);
+void fh_remote_flush(struct fh_state *state);
+/* Medium blocks: chunks.c. */
+void *fh_chunk_alloc(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed);
+void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry);
+void fh_chunk_check(const void *pointer, uint32_t entry);
+void fh_chunk_flush_cache(struct fh_state *state);
+
+/* Explains a pointer that is none of ours and stops: misuse.c. */
+void fh_misuse(const void *pointer, uint32_t entry) __attribute__((noreturn, cold));
+
+#endif

@@ -1,0 +1,189 @@
+/*
+ * fork.c - fork(2) with other threads in the middle of anything.
+ *
+ * Layer: core. In the parent: all heap locks are frozen before the fork and thawed after it. Freezing waits for holders,
+ * who wait for nobody; and while the locks are frozen no thread waits for one (lock.h), because the forking thread is
+ * yet to take stdio's locks, whose holders may be on their way into malloc. So heaps are whole in the child.
+ *
+ * In the child: thread states are another matter. Their threads were running while the kernel copied page after page, so
+ * a state, its slabs' headers and the links of free blocks may be from different moments. What can be trusted is each
+ * block by itself: a mark (guard.h) is there or not. So the child throws away every list of such a state and looks at
+ * its slabs object by object: what is marked is free. Blocks that a lost thread was just taking or giving are lost with
+ * it, as is its store of medium blocks, which is bounded. The repair waits until the child needs it: most children call
+ * exec.
+ */
+#include "atomics.h"
+#include "core.h"
+#include "fault.h"
+#include "pagemap.h"
+#include "state.h"
+
+uint32_t fh_fork_torn_states, fh_fork_has_torn;
+static struct fh_lock settle_lock = {.rank = FH_RANK_SETTLE};
+
+/* How many heaps a forking thread has frozen; a thread without a state of its own uses the fallback. */
+static uint32_t frozen_without_state;
+static uint32_t *frozen_count(void)
+{
+    struct fh_cache *cache = fh_cache_self();
+    bool has_state = cache != &fh_cache_none && cache != &fh_cache_ended;
+    return has_state ? &fh_state_of_cache(cache)->frozen_heaps : &frozen_without_state;
+}
+
+void fh_fork_prepare(void)
+{
+    fh_core_ensure_init();
+    fh_state_self(); /* attached now, if it can be, rather than between prepare and child */
+    uint32_t count = fh_heaps_count();
+    *frozen_count() = count;
+    /* A lock that this thread holds itself stays held: fork was called by a signal handler that interrupted us. */
+    for (uint32_t i = 0; i < count; i++) fh_lock_freeze(&fh_heaps_get(i)->lock);
+}
+
+void fh_fork_parent(void)
+{
+    for (uint32_t i = 0; i < *frozen_count(); i++)
+        if (!fh_lock_is_mine(&fh_heaps_get(i)->lock)) fh_lock_thaw(&fh_heaps_get(i)->lock);
+}
+
+/* A list that others pushed to while the pages were copied: a block that is not sound ends it. */
+static void *sound_part(void *head, bool is_chunks, size_t *count, size_t *bytes)
+{
+    void *keep = NULL, *next;
+    *count = *bytes = 0;
+    while (head && fh_guard_follow(head, &next)) {
+        uint32_t entry = fh_pagemap_get(head);
+        if (is_chunks != (fh_entry_kind(entry) == FH_PAGE_HEAP)) break;
+        if (is_chunks && !fh_chunk_is_sound(fh_chunk_of(head))) break;
+        *bytes += is_chunks ? fh_chunk_size(fh_chunk_read(fh_chunk_of(head))) - FH_CHUNK_TAG_BYTES
+                            : entry & FH_ENTRY_SIZE_MASK;
+        ++*count;
+        fh_guard_link(head, keep);
+        keep = head;
+        head = next;
+    }
+    return keep;
+}
+
+void fh_fork_child(void)
+{
+    size_t count;
+    uint32_t frozen = *frozen_count();
+    for (uint32_t i = 0; i < frozen; i++) {
+        struct fh_heap *heap = fh_heaps_get(i);
+        fh_lock_reset_frozen(&heap->lock);
+        heap->handed_over = sound_part(heap->handed_over, true, &count, &heap->handed_over_bytes);
+    }
+    /* A heap that came into use after the locks were frozen holds nothing that this process can know of. */
+    for (uint32_t i = frozen; i < fh_heaps_count(); i++) {
+        *fh_heaps_get(i) = (struct fh_heap){0};
+        fh_heap_init(fh_heaps_get(i), i);
+    }
+    fh_lock_init(&settle_lock, FH_RANK_SETTLE);
+
+    struct fh_cache *cache = fh_cache_self();
+    struct fh_state *own = cache == &fh_cache_none || cache == &fh_cache_ended ? NULL : fh_state_of_cache(cache);
+    bool any_ran = false;
+    for (uint32_t id = 1; id < fh_state_id_end() && !any_ran; id++) {
+        struct fh_state *state = fh_state_by_id(id);
+        uint32_t status = state ? state->status : FH_STATE_UNUSED;
+        any_ran = state != own && status != FH_STATE_UNUSED && status != FH_STATE_ABANDONED;
+    }
+    if (!any_ran) return; /* nobody else was there to tear anything */
+
+    fh_fork_has_torn = FH_FORK_TORN;
+    fh_state_forget_abandoned();
+    for (uint32_t id = 1; id < fh_state_id_end(); id++) {
+        struct fh_state *state = fh_state_by_id(id);
+        if (!state || state == own || state->status == FH_STATE_UNUSED) continue;
+        state->status = FH_STATE_TORN;
+        fh_fork_torn_states++;
+    }
+    fh_transit_bytes = fh_transit_objects = 0;
+    if (!own) return;
+    /* What this thread was about to hand over is marked, and will be found with the rest. */
+    for (int i = 0; i < FH_OUTGOING_SLOTS; i++) own->outgoing[i] = (struct fh_outgoing){0};
+    own->inbox = sound_part(own->inbox, false, &fh_transit_objects, &fh_transit_bytes);
+}
+
+static void rebuild_slab(struct fh_slab *slab)
+{
+    struct fh_state *state = fh_slab_is_sound(slab) ? fh_state_by_id(slab->owner) : NULL;
+    if (!state || state->status != FH_STATE_TORN) return;
+    fh_pagemap_set(slab, (size_t)1 << slab->shift, fh_entry_of_slab(slab->owner, slab->class_bytes));
+    fh_slab_rebuild(&state->slabs, slab);
+}
+
+static void rebuild_slabs_of_heap(struct fh_heap *heap)
+{
+    for (struct fh_segment *segment = heap->segments; segment; segment = segment->next) {
+        struct fh_chunk *end = fh_segment_end(segment);
+        for (struct fh_chunk *chunk = fh_segment_first(segment); chunk < end;) {
+            uint64_t content = fh_chunk_read(chunk);
+            if ((content & FH_CHUNK_IN_USE) && (content & FH_CHUNK_SLAB)) rebuild_slab(fh_chunk_payload(chunk));
+            chunk = fh_chunk_at(chunk, fh_chunk_size(content));
+        }
+    }
+}
+
+static bool is_in_a_heap(uintptr_t address)
+{
+    for (uint32_t i = 0; i < fh_heaps_count(); i++)
+        for (struct fh_segment *segment = fh_heaps_get(i)->segments; segment; segment = segment->next)
+            if (fh_segment_holds(segment, (void *)address)) return true;
+    return false;
+}
+
+/* Slabs that are mappings of their own, found by their page map entries; rare, and so is this walk. */
+static void rebuild_mapped_slabs(void)
+{
+    uintptr_t page = 0;
+    while ((page = fh_pagemap_next(page)) != 0) {
+        uint32_t entry = fh_pagemap_get((void *)page);
+        bool starts = page % ((uintptr_t)1 << FH_SLAB_SHIFT_MOST) == 0;
+        if (starts && fh_entry_kind(entry) == FH_PAGE_SLAB && !is_in_a_heap(page)) rebuild_slab((void *)page);
+        page += FH_PAGEMAP_GRAIN;
+    }
+}
+
+static void reset_torn_states(size_t *mapped_slabs)
+{
+    for (uint32_t id = 1; id < fh_state_id_end(); id++) {
+        struct fh_state *state = fh_state_by_id(id);
+        if (!state || state->status != FH_STATE_TORN) continue;
+        *mapped_slabs += state->slabs.counts.mapped_slabs;
+        size_t medium_bytes = state->published.medium_bytes, medium_blocks = state->published.medium_blocks;
+        fh_state_reset(state);
+        state->published.medium_bytes = medium_bytes; /* lost, but neither live nor free */
+        state->published.medium_blocks = medium_blocks;
+        state->inbox = NULL;
+    }
+}
+
+bool fh_fork_settle(void)
+{
+    for (uint32_t i = 0; i < fh_heaps_count(); i++) /* in a signal handler, in the middle of a heap: not now */
+        if (fh_lock_is_mine(&fh_heaps_get(i)->lock)) return false;
+    if (!fh_lock_acquire(&settle_lock)) return false;
+    if (fh_load_relaxed(&fh_fork_torn_states)) {
+        size_t mapped_slabs = 0;
+        reset_torn_states(&mapped_slabs);
+        for (uint32_t i = 0; i < fh_heaps_count(); i++) {
+            struct fh_heap *heap = fh_heaps_get(i);
+            while (!fh_lock_acquire(&heap->lock)) fh_cpu_relax(); /* frozen: this process forks again, for a moment */
+            rebuild_slabs_of_heap(heap);
+            fh_lock_release(&heap->lock);
+        }
+        if (mapped_slabs) rebuild_mapped_slabs();
+        for (uint32_t id = 1; id < fh_state_id_end(); id++) {
+            struct fh_state *state = fh_state_by_id(id);
+            if (!state || state->status != FH_STATE_TORN) continue;
+            fh_small_release_empty(state);
+            fh_store_release(&state->status, FH_STATE_ABANDONED);
+            fh_state_push_abandoned(state);
+        }
+        fh_store_release(&fh_fork_torn_states, 0);
+    }
+    fh_lock_release(&settle_lock);
+    return true;
+}

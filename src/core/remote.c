@@ -1,0 +1,64 @@
+/*
+ * remote.c - frees of other threads' small blocks: batches out, inboxes in.
+ *
+ * Layer: core. Blocks for one owner are collected, and handed over with one compare-and-set for the whole batch; the
+ * owner takes everything with one exchange when it next needs memory. Pushing onto a list that is only ever taken
+ * whole has no ABA problem.
+ */
+#include "atomics.h"
+#include "core.h"
+#include "guard.h"
+#include "pagemap.h"
+#include "state.h"
+
+static void push_to_inbox(struct fh_state *owner, void *head, void *tail, size_t count, size_t bytes)
+{
+    fh_fetch_add_relaxed(&fh_transit_objects, count);
+    fh_fetch_add_relaxed(&fh_transit_bytes, bytes);
+    void *old = fh_load_relaxed(&owner->inbox);
+    do fh_guard_link(tail, old);
+    while (!fh_cas_acq_rel(&owner->inbox, &old, head));
+    /* Nobody would look into the inbox of an abandoned state until it is adopted. The fence pairs with the one in
+     * fh_state_abandon: either we see that it is abandoned, or it sees what we have pushed. */
+    fh_fence_seq_cst();
+    if (fh_load_relaxed(&owner->status) == FH_STATE_ABANDONED) fh_state_settle(owner);
+}
+
+static void flush_slot(struct fh_outgoing *slot)
+{
+    if (slot->count == 0) return;
+    struct fh_outgoing batch = *slot;
+    *slot = (struct fh_outgoing){0};
+    push_to_inbox(fh_state_by_id(batch.owner), batch.head, batch.tail, batch.count, batch.bytes);
+}
+
+void fh_remote_flush(struct fh_state *state)
+{
+    for (int i = 0; i < FH_OUTGOING_SLOTS; i++) flush_slot(&state->outgoing[i]);
+}
+
+void fh_remote_free(struct fh_state *state, void *pointer, uint32_t entry)
+{
+    uint32_t owner = fh_entry_owner(entry), class_bytes = entry & FH_ENTRY_SIZE_MASK;
+    if (FH_UNLIKELY(fh_load_relaxed(&fh_fork_torn_states))) {
+        /* A torn state is repaired by looking for marked blocks: none may be marked anew before that. If it can't be
+         * done now, the block is lost rather than listed twice. */
+        if (!fh_fork_settle()) return;
+    }
+    if (!state) {
+        fh_guard_link(pointer, NULL);
+        push_to_inbox(fh_state_by_id(owner), pointer, pointer, 1, class_bytes);
+        return;
+    }
+    struct fh_outgoing *slot = &state->outgoing[owner % FH_OUTGOING_SLOTS];
+    if (slot->owner != owner) {
+        flush_slot(slot);
+        slot->owner = owner;
+    }
+    fh_guard_link(pointer, slot->head);
+    if (!slot->head) slot->tail = pointer;
+    slot->head = pointer;
+    slot->count++;
+    slot->bytes += class_bytes;
+    if (slot->count >= FH_OUTGOING_MOST || slot->bytes >= FH_OUTGOING_MOST_BYTES) flush_slot(slot);
+}

@@ -1,0 +1,153 @@
+/*
+ * route.c - the way of a request by its size, and of a pointer by the page map.
+ *
+ * Layer: core.
+ */
+#include <string.h>
+
+#include "core.h"
+#include "large.h"
+#include "options.h"
+#include "os.h"
+#include "pagemap.h"
+#include "state.h"
+
+/* A block that slabs can't give: as a chunk below the mmap threshold, with a mapping of its own at or above it (W3). */
+static void *alloc_beyond_small(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed)
+{
+    /* An aligned block needs up to its alignment more. */
+    size_t extent;
+    if (__builtin_add_overflow(request_bytes, alignment > FH_ALIGNMENT ? alignment : 0, &extent)) return NULL;
+    if (extent > PTRDIFF_MAX) return NULL; /* C11 6.5.6: differences of pointers must fit ptrdiff_t */
+    if (extent >= fh_load_relaxed(&fh_options.mmap_threshold)) {
+        void *pointer = fh_large_alloc(request_bytes, alignment, zeroed);
+        if (pointer) return pointer;
+    }
+    return fh_chunk_alloc(state, request_bytes, alignment, zeroed);
+}
+
+/* MALLOC_PERTURB_: new blocks hold the complement of the byte, unless they must be zero. */
+static void perturb_new(void *pointer)
+{
+    size_t byte = fh_load_relaxed(&fh_options.perturb);
+    if (FH_UNLIKELY(byte)) memset(pointer, (int)(byte ^ 0xff), fh_core_usable(pointer));
+}
+
+static void *alloc(size_t request_bytes, size_t alignment, bool *zeroed)
+{
+    fh_core_ensure_init();
+    struct fh_state *state = fh_state_enter();
+    void *pointer;
+    *zeroed = false;
+    if (request_bytes <= FH_SMALL_MOST && alignment <= FH_BLOCK_PHASE && state) {
+        size_t class_bytes = fh_align_up(fh_max(request_bytes, 1), fh_max(alignment, FH_ALIGNMENT));
+        pointer = class_bytes <= FH_SMALL_MOST ? fh_small_alloc(state, class_bytes) : NULL;
+        /* Without a page for a slab there may still be a hole in a heap. */
+        if (!pointer) pointer = alloc_beyond_small(state, request_bytes, alignment, zeroed);
+    } else {
+        pointer = alloc_beyond_small(state, request_bytes, alignment, zeroed);
+    }
+    fh_state_leave(state);
+    return pointer;
+}
+
+void *fh_core_malloc(size_t request_bytes)
+{
+    bool zeroed;
+    void *pointer = alloc(request_bytes, FH_ALIGNMENT, &zeroed);
+    if (pointer) perturb_new(pointer);
+    return pointer;
+}
+
+void *fh_core_calloc(size_t request_bytes)
+{
+    bool zeroed;
+    void *pointer = alloc(request_bytes, FH_ALIGNMENT, &zeroed);
+    if (pointer && !zeroed) memset(pointer, 0, request_bytes);
+    return pointer;
+}
+
+void *fh_core_memalign(size_t alignment, size_t request_bytes)
+{
+    bool zeroed;
+    void *pointer = alloc(request_bytes, fh_max(alignment, FH_ALIGNMENT), &zeroed);
+    if (pointer) perturb_new(pointer);
+    return pointer;
+}
+
+/* Stops unless the pointer is a block that the program holds; the page map's entry for it. */
+static uint32_t checked_entry(const void *pointer)
+{
+    uint32_t entry = (uintptr_t)pointer >> 48 ? 0 : fh_pagemap_get(pointer);
+    switch (fh_entry_kind(entry)) {
+    case FH_PAGE_SLAB: fh_small_check(pointer, entry); break;
+    case FH_PAGE_HEAP: fh_chunk_check(pointer, entry); break;
+    case FH_PAGE_LARGE:
+        if ((uintptr_t)pointer % FH_ALIGNMENT || !fh_large_is_sound(pointer) || fh_guard_is_marked(pointer))
+            fh_misuse(pointer, entry);
+        break;
+    case FH_PAGE_FOREIGN: fh_misuse(pointer, entry);
+    }
+    return entry;
+}
+
+static size_t usable_of(void *pointer, uint32_t entry)
+{
+    switch (fh_entry_kind(entry)) {
+    case FH_PAGE_SLAB: return entry & FH_ENTRY_SIZE_MASK;
+    case FH_PAGE_HEAP: return fh_chunk_size(fh_chunk_read(fh_chunk_of(pointer))) - FH_CHUNK_TAG_BYTES;
+    default: return fh_large_usable(pointer);
+    }
+}
+
+size_t fh_core_usable(void *pointer) { return usable_of(pointer, checked_entry(pointer)); }
+
+void fh_core_free(void *pointer)
+{
+    if (!pointer) return;
+    uint32_t entry = checked_entry(pointer);
+    size_t byte = fh_load_relaxed(&fh_options.perturb);
+    if (FH_UNLIKELY(byte)) memset(pointer, (int)byte, usable_of(pointer, entry));
+    struct fh_state *state = fh_state_enter();
+    switch (fh_entry_kind(entry)) {
+    case FH_PAGE_SLAB: fh_small_free(state, pointer, entry); break;
+    case FH_PAGE_HEAP: fh_chunk_free(state, pointer, entry); break;
+    default: fh_large_free(pointer); break;
+    }
+    fh_state_leave(state);
+}
+
+/* Without moving the block: true when it now holds request_bytes where it stands. */
+static bool resize_in_place(void *pointer, uint32_t entry, size_t usable, size_t request_bytes)
+{
+    switch (fh_entry_kind(entry)) {
+    case FH_PAGE_SLAB: return request_bytes <= usable && request_bytes >= usable / 2;
+    case FH_PAGE_HEAP:
+        /* Beyond the threshold a mapping can grow without a copy, ever after. */
+        if (request_bytes > usable && request_bytes >= fh_load_relaxed(&fh_options.mmap_threshold)) return false;
+        return request_bytes <= FH_CHUNK_MOST &&
+               fh_heap_resize(fh_heaps_get(fh_entry_owner(entry)), pointer, request_bytes);
+    default: return false;
+    }
+}
+
+void *fh_core_realloc(void *pointer, size_t request_bytes)
+{
+    if (request_bytes > PTRDIFF_MAX) return NULL;
+    uint32_t entry = checked_entry(pointer);
+    size_t usable = usable_of(pointer, entry);
+    if (fh_entry_kind(entry) == FH_PAGE_LARGE) {
+        /* A mapping stays one until it has shrunk well below the threshold. */
+        if (request_bytes >= fh_load_relaxed(&fh_options.mmap_threshold) / 2) {
+            void *resized = fh_large_resize(pointer, request_bytes);
+            if (resized) return resized;
+        }
+    } else if (resize_in_place(pointer, entry, usable, request_bytes)) {
+        return pointer;
+    }
+    void *moved = fh_core_malloc(request_bytes);
+    if (!moved) return request_bytes <= usable ? pointer : NULL; /* shrinking can't fail */
+    memcpy(moved, pointer, fh_min(usable, request_bytes));
+    fh_core_free(pointer);
+    return moved;
+}

@@ -1,0 +1,173 @@
+/*
+ * small.c - small blocks beyond the cache: refill from slabs, give back to slabs, open and release slabs.
+ *
+ * Layer: core. A thread works on its own slabs without locks; only a new slab or an empty one meets a heap.
+ */
+#include "core.h"
+#include "fault.h"
+#include "pagemap.h"
+#include "state.h"
+#include "wholesale.h"
+
+/* A slab from the thread's heap; from a mapping of its own while no heap can be locked or grown. */
+static struct fh_slab *open_slab(struct fh_state *state, size_t class_bytes)
+{
+    unsigned shift = fh_slab_next_shift(&state->slabs, class_bytes);
+    for (;; shift -= 2) {
+        void *base = fh_heap_alloc_slab(state->heap, (size_t)1 << shift);
+        if (base) return fh_slab_open(&state->slabs, base, shift, (uint32_t)class_bytes, state->heap->id, false);
+        if (shift == FH_SLAB_SHIFT_LEAST) break;
+    }
+    shift = FH_SLAB_SHIFT_MOST;
+    size_t bytes = (size_t)1 << shift;
+    void *base = fh_wholesale_map_aligned(bytes, bytes);
+    if (!base) return NULL;
+    if (!fh_pagemap_prepare(base, bytes)) {
+        fh_wholesale_discard(base, bytes);
+        return NULL;
+    }
+    return fh_slab_open(&state->slabs, base, shift, (uint32_t)class_bytes, 0, true);
+}
+
+static void release_slab(struct fh_state *state, struct fh_slab *slab)
+{
+    size_t bytes = (size_t)1 << slab->shift;
+    bool is_mapping = slab->is_mapping;
+    struct fh_heap *heap = fh_heaps_get(slab->heap);
+    if (is_mapping) {
+        fh_slab_close(&state->slabs, slab, 0);
+        fh_wholesale_discard(slab, bytes);
+        return;
+    }
+    fh_slab_close(&state->slabs, slab, fh_entry_of_heap(slab->heap));
+    fh_heap_free_slab(heap, slab);
+}
+
+/* One empty slab of a class may stay, if it is not large, so that a block that comes and goes costs no slab (S3). */
+static bool is_reserve(struct fh_state *state, struct fh_slab *slab)
+{
+    if (slab->shift > FH_SLAB_SHIFT_MIDDLE || slab->is_mapping) return false;
+    struct fh_list *usable = &fh_slab_class_of(&state->slabs, slab->class_bytes)->usable;
+    return usable->next == &slab->link && usable->prev == &slab->link;
+}
+
+void fh_small_put(struct fh_state *state, void *block, uint32_t entry, bool keep_reserve)
+{
+    struct fh_slab *slab = fh_slab_of(block, entry);
+    if (FH_UNLIKELY(!fh_slab_has_carved(slab, block))) fh_misuse(block, entry);
+    if (!fh_slab_put(&state->slabs, slab, block)) return;
+    if (keep_reserve && is_reserve(state, slab)) return;
+    release_slab(state, slab);
+}
+
+void fh_small_release_empty(struct fh_state *state)
+{
+    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
+        struct fh_list *usable = &fh_slab_class_of(&state->slabs, size)->usable, *link = usable->next;
+        while (link != usable) {
+            struct fh_slab *slab = FH_CONTAINER(link, struct fh_slab, link);
+            link = link->next;
+            if (fh_slab_is_empty(slab)) release_slab(state, slab);
+        }
+    }
+}
+
+/* Each block of a guarded list goes back to its slab. */
+static void put_list(struct fh_state *state, void *list, size_t *count, size_t *bytes)
+{
+    *count = *bytes = 0;
+    while (list) {
+        void *block = list;
+        uint32_t entry = fh_pagemap_get(block);
+        if (FH_UNLIKELY(!fh_guard_follow(block, &list)))
+            fh_fault(FH_FAULT_DAMAGED_LINK, block, entry & FH_ENTRY_SIZE_MASK, (struct fh_place){"a slab", 0, -1});
+        ++*count;
+        *bytes += entry & FH_ENTRY_SIZE_MASK;
+        fh_small_put(state, block, entry, true);
+    }
+}
+
+void fh_small_drain_inbox(struct fh_state *state)
+{
+    if (!fh_load_relaxed(&state->inbox)) return;
+    size_t count, bytes;
+    put_list(state, fh_exchange_acquire(&state->inbox, NULL), &count, &bytes);
+    fh_fetch_sub_relaxed(&fh_transit_objects, count);
+    fh_fetch_sub_relaxed(&fh_transit_bytes, bytes);
+}
+
+void fh_small_flush_cache(struct fh_state *state)
+{
+    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
+        struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, size);
+        size_t count, bytes;
+        void *list = bin->head;
+        bin->head = NULL;
+        put_list(state, list, &count, &bytes);
+        bin->room += (int32_t)count;
+    }
+}
+
+static struct fh_slab *usable_slab(struct fh_state *state, size_t class_bytes)
+{
+    struct fh_list *usable = &fh_slab_class_of(&state->slabs, class_bytes)->usable;
+    if (fh_list_is_empty(usable)) fh_small_drain_inbox(state);
+    if (fh_list_is_empty(usable)) return open_slab(state, class_bytes);
+    return FH_CONTAINER(usable->next, struct fh_slab, link);
+}
+
+static void *take_checked(struct fh_cache_bin *bin, size_t class_bytes)
+{
+    void *block = bin->head, *next;
+    if (FH_UNLIKELY(!fh_guard_follow(block, &next)))
+        fh_fault(FH_FAULT_DAMAGED_LINK, block, class_bytes,
+                 (struct fh_place){"a slab", (uintptr_t)fh_slab_of(block, fh_pagemap_get(block)), -1});
+    bin->head = next;
+    bin->room++;
+    fh_guard_unmark(block);
+    return block;
+}
+
+void *fh_small_alloc(struct fh_state *state, size_t class_bytes)
+{
+    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
+    if (!bin->head) {
+        struct fh_slab *slab = usable_slab(state, class_bytes);
+        if (!slab) return NULL;
+        if (state->cache_bytes == 0) { /* caching is off: one block at a time, so that every call comes here */
+            void *block = fh_slab_take_one(&state->slabs, slab);
+            fh_guard_unmark(block);
+            return block;
+        }
+        uint32_t count;
+        bin->head = slab->free_count ? fh_slab_take_list(&state->slabs, slab, &count)
+                                     : fh_slab_carve(&state->slabs, slab, UINT32_MAX, &count);
+        bin->room -= (int32_t)count;
+        fh_state_publish(state);
+    }
+    return take_checked(bin, class_bytes);
+}
+
+void fh_small_check(const void *pointer, uint32_t entry)
+{
+    uint32_t class_bytes = entry & FH_ENTRY_SIZE_MASK;
+    if (FH_UNLIKELY(!fh_is_block_start(pointer, fh_block_magic(class_bytes)) || fh_guard_is_marked(pointer)))
+        fh_misuse(pointer, entry);
+}
+
+void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry)
+{
+    fh_small_check(pointer, entry);
+    if (!state || fh_entry_owner(entry) != state->id) {
+        fh_remote_free(state, pointer, entry);
+        return;
+    }
+    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, entry & FH_ENTRY_SIZE_MASK);
+    if (bin->room > 0) {
+        fh_guard_link(pointer, bin->head);
+        bin->head = pointer;
+        bin->room--;
+        return;
+    }
+    fh_small_put(state, pointer, entry, true);
+}

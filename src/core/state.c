@@ -1,0 +1,257 @@
+/*
+ * state.c - thread states: where they live, how a thread gets one, adopts one and leaves one behind.
+ *
+ * Layer: core. Owns the table of states and the stack of abandoned ones. No locks: the table grows by compare-and-set,
+ * the stack's head carries a counter against ABA, and states are never given back, so a stale link is still a state.
+ */
+#include "state.h"
+
+#include <pthread.h>
+
+#include "atomics.h"
+#include "core.h"
+#include "options.h"
+#include "os.h"
+#include "wholesale.h"
+
+enum { STATES_PER_BLOCK = 32, BLOCKS = FH_ENTRY_OWNER_LIMIT / STATES_PER_BLOCK };
+
+static struct fh_state first_state; /* number 1: the first thread's, so that start-up needs no mapping */
+static struct fh_state *blocks[BLOCKS];
+static uint32_t id_end = 2;       /* atomic */
+static uint64_t abandoned_stack;  /* atomic: counter << 32 | id of the first */
+static uint32_t first_is_taken;   /* atomic */
+size_t fh_transit_bytes, fh_transit_objects;
+
+static pthread_key_t thread_end_key;
+static uint32_t thread_end_is_known; /* atomic */
+
+#define BLOCK_BYTES fh_align_up(STATES_PER_BLOCK * sizeof(struct fh_state), 64 * FH_KIB)
+
+struct fh_state *fh_state_by_id(uint32_t id)
+{
+    if (id == 1) return &first_state;
+    if (id == 0 || id >= FH_ENTRY_OWNER_LIMIT) return NULL;
+    struct fh_state *block = fh_load_acquire(&blocks[(id - 2) / STATES_PER_BLOCK]);
+    return block ? &block[(id - 2) % STATES_PER_BLOCK] : NULL;
+}
+
+uint32_t fh_state_id_end(void) { return fh_min(fh_load_relaxed(&id_end), FH_ENTRY_OWNER_LIMIT); }
+
+size_t fh_core_cache_bytes(void)
+{
+    return fh_load_relaxed(&fh_options.perturb) ? 0 : fh_load_relaxed(&fh_options.cache_bytes);
+}
+
+void fh_state_reset(struct fh_state *state)
+{
+    state->cache_bytes = fh_core_cache_bytes();
+    fh_cache_init(&state->cache, state->id, state->cache_bytes);
+    fh_slab_owner_init(&state->slabs, state->id);
+    fh_medium_init(&state->medium, state->cache_bytes ? fh_load_relaxed(&fh_options.medium_cache_bytes) : 0);
+    for (int i = 0; i < FH_OUTGOING_SLOTS; i++) state->outgoing[i] = (struct fh_outgoing){0};
+    state->published = (struct fh_state_published){0};
+    state->heap = fh_heaps_for(state->id);
+}
+
+static struct fh_state *make_state(void)
+{
+    uint32_t id = fh_fetch_add_relaxed(&id_end, 1);
+    if (id >= FH_ENTRY_OWNER_LIMIT) {
+        fh_fetch_sub_relaxed(&id_end, 1);
+        return NULL;
+    }
+    struct fh_state **place = &blocks[(id - 2) / STATES_PER_BLOCK];
+    if (!fh_load_acquire(place)) {
+        struct fh_state *block = fh_wholesale_map(BLOCK_BYTES), *nothing = NULL;
+        if (!block) return NULL; /* the number is lost; there are many */
+        if (fh_cas_acq_rel(place, &nothing, block)) fh_fetch_add_relaxed(&fh_wholesale.state_bytes, BLOCK_BYTES);
+        else fh_wholesale_discard(block, BLOCK_BYTES);
+    }
+    struct fh_state *state = fh_state_by_id(id);
+    state->id = id;
+    fh_state_reset(state);
+    return state;
+}
+
+void fh_state_push_abandoned(struct fh_state *state)
+{
+    uint64_t head = fh_load_relaxed(&abandoned_stack), next;
+    do {
+        fh_store_relaxed(&state->next_abandoned, (uint32_t)head);
+        next = ((head >> 32) + 1) << 32 | state->id;
+    } while (!fh_cas_acq_rel(&abandoned_stack, &head, next));
+}
+
+void fh_state_forget_abandoned(void) { fh_store_relaxed(&abandoned_stack, 0); }
+
+static struct fh_state *pop_abandoned(void)
+{
+    uint64_t head = fh_load_acquire(&abandoned_stack);
+    while ((uint32_t)head) {
+        struct fh_state *state = fh_state_by_id((uint32_t)head);
+        uint64_t next = ((head >> 32) + 1) << 32 | fh_load_relaxed(&state->next_abandoned);
+        if (!fh_cas_acq_rel(&abandoned_stack, &head, next)) continue;
+        for (;;) {
+            uint32_t status = FH_STATE_ABANDONED;
+            if (fh_cas_acq_rel(&state->status, &status, FH_STATE_RUNNING)) return state;
+            /* Somebody drains it: leave it to them to put it back. */
+            if (status == FH_STATE_CLAIMED && fh_cas_acq_rel(&state->status, &status, FH_STATE_CLAIMED_POPPED)) break;
+        }
+        head = fh_load_acquire(&abandoned_stack);
+    }
+    return NULL;
+}
+
+static struct fh_state *obtain_state(void)
+{
+    if (FH_UNLIKELY(fh_load_relaxed(&fh_fork_torn_states))) fh_fork_settle();
+    struct fh_state *state = pop_abandoned();
+    if (state) return state;
+    uint32_t taken = 0;
+    if (fh_cas_acq_rel(&first_is_taken, &taken, 1)) {
+        first_state.id = 1;
+        fh_state_reset(&first_state);
+        state = &first_state;
+    } else {
+        state = make_state();
+    }
+    if (state) fh_store_release(&state->status, FH_STATE_RUNNING);
+    return state;
+}
+
+static void thread_ends(void *argument)
+{
+    struct fh_state *state = argument;
+    /* Later destructors may still allocate; they borrow a state for each call. */
+    fh_cache_set_self(&fh_cache_ended);
+    fh_state_abandon(state);
+}
+
+/* setspecific may call calloc for a high key; the thread has its state by then. */
+static void register_thread_end(struct fh_state *state)
+{
+    if (fh_load_acquire(&thread_end_is_known)) pthread_setspecific(thread_end_key, state);
+}
+
+void fh_state_enable_thread_end(void)
+{
+    if (pthread_key_create(&thread_end_key, thread_ends) != 0) return;
+    fh_store_release(&thread_end_is_known, 1);
+    struct fh_cache *cache = fh_cache_self();
+    if (cache != &fh_cache_none && cache != &fh_cache_ended) register_thread_end(fh_state_of_cache(cache));
+}
+
+static struct fh_state *attach(void)
+{
+    fh_core_ensure_init();
+    /* The loader copies the thread-local image after the first calls may have come (IFUNC resolvers of a program that
+     * binds at once), which sets our variable back to zero: the state that this thread has is still there. */
+    if (fh_load_relaxed(&first_state.status) == FH_STATE_RUNNING && first_state.thread == fh_os_self()) {
+        fh_cache_set_self(&first_state.cache);
+        return &first_state;
+    }
+    struct fh_state *state = obtain_state();
+    if (!state) return NULL;
+    state->thread = fh_os_self();
+    fh_cache_set_self(&state->cache);
+    register_thread_end(state);
+    return state;
+}
+
+/* Another thread asked all to empty their caches. */
+static void obey_trim(struct fh_state *state)
+{
+    state->trim_epoch = fh_load_relaxed(&fh_trim_epoch);
+    fh_state_flush(state);
+    fh_small_release_empty(state);
+}
+
+struct fh_state *fh_state_self(void)
+{
+    struct fh_cache *cache = fh_cache_self();
+    if (FH_UNLIKELY(cache == &fh_cache_none)) return attach();
+    if (FH_UNLIKELY(cache == &fh_cache_ended)) return NULL;
+    struct fh_state *state = fh_state_of_cache(cache);
+    if (FH_UNLIKELY(state->trim_epoch != fh_load_relaxed(&fh_trim_epoch))) obey_trim(state);
+    return state;
+}
+
+struct fh_state *fh_state_enter(void)
+{
+    struct fh_state *state = fh_state_self();
+    if (FH_LIKELY(state != NULL)) return state;
+    if (fh_cache_self() != &fh_cache_ended) return NULL;
+    return obtain_state();
+}
+
+void fh_state_leave(struct fh_state *state)
+{
+    if (FH_UNLIKELY(fh_cache_self() == &fh_cache_ended) && state) fh_state_abandon(state);
+}
+
+void fh_state_publish(struct fh_state *state)
+{
+    size_t bytes = 0, objects = 0;
+    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
+        int32_t held = fh_cache_capacity(size, state->cache_bytes) - fh_cache_bin_of(&state->cache, size)->room;
+        objects += (size_t)held;
+        bytes += (size_t)held * size;
+    }
+    fh_store_relaxed(&state->published.cached_bytes, bytes);
+    fh_store_relaxed(&state->published.cached_objects, objects);
+    bytes = objects = 0;
+    for (int i = 0; i < FH_OUTGOING_SLOTS; i++) {
+        objects += state->outgoing[i].count;
+        bytes += state->outgoing[i].bytes;
+    }
+    fh_store_relaxed(&state->published.outgoing_bytes, bytes);
+    fh_store_relaxed(&state->published.outgoing_objects, objects);
+}
+
+void fh_state_flush(struct fh_state *state)
+{
+    fh_remote_flush(state);
+    fh_small_drain_inbox(state);
+    fh_small_flush_cache(state);
+    fh_chunk_flush_cache(state);
+    fh_state_publish(state);
+}
+
+void fh_state_apply_options(void)
+{
+    struct fh_cache *cache = fh_cache_self();
+    if (cache == &fh_cache_none || cache == &fh_cache_ended) return;
+    struct fh_state *state = fh_state_of_cache(cache);
+    fh_state_flush(state);
+    state->cache_bytes = fh_core_cache_bytes();
+    fh_cache_init(&state->cache, state->id, state->cache_bytes);
+    state->medium.most_bytes = state->cache_bytes ? fh_load_relaxed(&fh_options.medium_cache_bytes) : 0;
+}
+
+void fh_state_settle(struct fh_state *state)
+{
+    while (fh_load_relaxed(&state->inbox)) {
+        uint32_t status = FH_STATE_ABANDONED;
+        if (!fh_cas_acq_rel(&state->status, &status, FH_STATE_CLAIMED)) return; /* whoever has it will look */
+        fh_small_drain_inbox(state);
+        fh_small_release_empty(state);
+        status = FH_STATE_CLAIMED;
+        if (!fh_cas_acq_rel(&state->status, &status, FH_STATE_ABANDONED)) {
+            fh_store_release(&state->status, FH_STATE_ABANDONED);
+            fh_state_push_abandoned(state);
+        }
+        fh_fence_seq_cst();
+    }
+}
+
+void fh_state_abandon(struct fh_state *state)
+{
+    fh_state_flush(state);
+    fh_small_release_empty(state);
+    state->thread = 0;
+    fh_store_release(&state->status, FH_STATE_ABANDONED);
+    fh_state_push_abandoned(state);
+    fh_fence_seq_cst(); /* pairs with push_to_inbox: what came in meanwhile has been seen by one of the two */
+    fh_state_settle(state);
+}

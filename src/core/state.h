@@ -1,0 +1,109 @@
+/*
+ * state.h - the retail state of a thread: its cache, its slabs, and how others reach it.
+ *
+ * Layer: core. A state outlives its thread: a thread that ends abandons it whole, and the next thread adopts it, so
+ * that slabs never change their owner and there are never more states than threads at the peak. Everything in a state
+ * belongs to the thread that runs it, except the last group of fields. States are never given back.
+ *
+ *   RUNNING ---- thread ends ----> ABANDONED ---- next thread adopts ----> RUNNING
+ *                                    |   ^
+ *              a thread drains it:   v   |
+ *                                  CLAIMED ---- popped meanwhile ----> CLAIMED_POPPED (the drainer puts it back)
+ *
+ *   TORN: in the child of a fork, the state of a thread that does not exist there; core/fork.c repairs it.
+ */
+#ifndef FH_STATE_H
+#define FH_STATE_H
+
+#include "cache.h"
+#include "heap.h"
+#include "medium.h"
+#include "slab.h"
+
+enum fh_state_status {
+    FH_STATE_UNUSED = 0,
+    FH_STATE_RUNNING,
+    FH_STATE_ABANDONED,
+    FH_STATE_CLAIMED,
+    FH_STATE_CLAIMED_POPPED,
+    FH_STATE_TORN
+};
+
+/* Blocks of one other owner that this thread has freed and not handed over yet. */
+struct fh_outgoing {
+    uint32_t owner;
+    uint32_t count;
+    uint32_t bytes;
+    uint32_t unused;
+    void *head;
+    void *tail;
+};
+enum { FH_OUTGOING_SLOTS = 8, FH_OUTGOING_MOST = 32, FH_OUTGOING_MOST_BYTES = 4096 };
+
+/* What a thread holds besides slabs, as of its last slow step; counters that others may read. */
+struct fh_state_published {
+    size_t cached_bytes, cached_objects;     /* small blocks in its cache */
+    size_t medium_bytes, medium_blocks;      /* usable bytes of medium blocks in its cache */
+    size_t outgoing_bytes, outgoing_objects; /* small blocks on their way */
+};
+
+struct fh_state {
+    struct fh_cache cache; /* first: a thread's cache pointer is its state pointer */
+    struct fh_slab_owner slabs;
+    struct fh_medium medium;
+    struct fh_outgoing outgoing[FH_OUTGOING_SLOTS];
+    struct fh_state_published published;
+    struct fh_heap *heap;    /* where new chunks come from */
+    uintptr_t thread;        /* fh_os_self() of the thread that runs it */
+    size_t cache_bytes;      /* capacity of each class; 0 while a special mode is on */
+    uint32_t id;             /* from 1; the owner in the page map */
+    uint32_t frozen_heaps;   /* between a fork's prepare and its end: how many heaps this thread froze */
+    uint32_t trim_epoch;     /* the last fh_trim_epoch that it has seen */
+
+    /* Others write here. */
+    FH_ALIGNED(FH_CACHE_LINE) void *inbox; /* atomic: blocks of this owner's slabs, freed by others (guard.h links) */
+    uint32_t status;                       /* atomic: enum fh_state_status */
+    uint32_t next_abandoned;               /* id of the next on the stack of abandoned states, 0 at its end */
+};
+FH_STATIC_ASSERT(offsetof(struct fh_state, cache) == 0, "cache and state share their address");
+
+/* Bytes of small blocks in inboxes, between flush and drain. Atomic. */
+extern size_t fh_transit_bytes, fh_transit_objects;
+
+/* The calling thread's state, attached if need be; NULL when there is no memory for one or the thread is ending: then
+ * fh_state_borrow has one for a moment. */
+struct fh_state *fh_state_self(void);
+
+/* For the length of one operation: fh_state_enter gives the thread's state, or a borrowed one to a thread that is past
+ * its destructors, or NULL when there is none to be had. */
+struct fh_state *fh_state_enter(void);
+void fh_state_leave(struct fh_state *state);
+
+FH_INLINE struct fh_state *fh_state_of_cache(struct fh_cache *cache) { return (struct fh_state *)(void *)cache; }
+
+/* By number; NULL when there is none of that number. */
+struct fh_state *fh_state_by_id(uint32_t id);
+/* Numbers from 1 up to below this have been given out. */
+uint32_t fh_state_id_end(void);
+
+/* The thread ends: gives back what it holds and abandons the state. */
+void fh_state_abandon(struct fh_state *state);
+/* Drains the inbox of an abandoned state and frees its empty slabs; does nothing if somebody runs it. */
+void fh_state_settle(struct fh_state *state);
+/* Puts a state on the stack of abandoned ones; its status must be ABANDONED. */
+void fh_state_push_abandoned(struct fh_state *state);
+void fh_state_forget_abandoned(void);
+/* Everything anew but the number, for a state whose contents can't be trusted. */
+void fh_state_reset(struct fh_state *state);
+/* Registers the calling thread's end with libc, once the library's constructor has run. */
+void fh_state_enable_thread_end(void);
+
+/* Brings cache capacities of the calling thread in line with the options, after they have changed. */
+void fh_state_apply_options(void);
+
+/* Brings `published` up to date. */
+void fh_state_publish(struct fh_state *state);
+/* Empties cache, medium store and outgoing batches to where they came from. */
+void fh_state_flush(struct fh_state *state);
+
+#endif
