@@ -47,7 +47,7 @@ on_system expected.out ./expected
 on_freehold got.out ./got
 same expected.out got.out "the output of the linked program"
 same expected got "the linked program"
-ran_on freehold.log.err 'ld[.a-z]*' lto-wrapper lto1
+ran_on freehold.log.err 'ld[.a-z]*' lto-wrapper 'lto1[-a-z]*'
 
 # Sources of this project: those that compile by themselves, the largest first, at most five.
 compiled=0
