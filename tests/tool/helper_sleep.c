@@ -57,7 +57,8 @@ int main(int argc, char **argv)
     else
         puts("ready");
     fclose(stdout);
-    free(malloc(100));
+    char *volatile block = malloc(100); /* volatile: it must not be optimised away, a static link would go without it */
+    free(block);
     for (;;)
         pause();
 }

@@ -21,7 +21,7 @@ fail() {
     printf 'FAILED: %s\n' "$*"
 }
 
-# expect STATUS OUTPUT ERRORS COMMAND...: what the command must end with and write, exactly (but for newlines at the end).
+# expect STATUS OUTPUT ERRORS COMMAND...: what the command must end with and write, exactly but for the last newline.
 expect() {
     want_status=$1 want_out=$2 want_err=$3
     shift 3

@@ -68,7 +68,7 @@ stand-in is here" "$FREEHOLD" run sh -c '"$1" 3; exit 4' sh "$HELPERS/helper_exi
 unset STAND_IN_SAY FREEHOLD_LIBRARY
 
 # No file stays open: what the command sees is what it would see without.
-expect 0 "$(ls /proc/self/fd </dev/null 2>/dev/null)" "" "$FREEHOLD" run ls /proc/self/fd
+expect 0 "$(ls /proc/self/fd 2>/dev/null)" "" "$FREEHOLD" run ls /proc/self/fd
 
 # A file without #! goes to the shell, as execvp does it.
 # shellcheck disable=SC2016

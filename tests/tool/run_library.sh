@@ -41,10 +41,11 @@ expect 0 "$(readlink -f "$LIBRARY")" "" env FREEHOLD_LIBRARY= "$FREEHOLD" run sh
 choose="choose another with FREEHOLD_LIBRARY"
 expect 125 "" "freehold run: FREEHOLD_LIBRARY=./none.so: No such file or directory; correct the path or unset it" \
     env FREEHOLD_LIBRARY=./none.so "$FREEHOLD" run true
-expect 125 "" "freehold run: FREEHOLD_LIBRARY=none.so: none.so: cannot open shared object file: No such file or directory; \
-give its path or unset it" env FREEHOLD_LIBRARY=none.so "$FREEHOLD" run true
+expect 125 "" "freehold run: FREEHOLD_LIBRARY=none.so: none.so: cannot open shared object file: \
+No such file or directory; give its path or unset it" env FREEHOLD_LIBRARY=none.so "$FREEHOLD" run true
 printf 'text\n' >text.so
-expect 125 "" "freehold run: $here/text.so: not a shared library; $choose" env FREEHOLD_LIBRARY=./text.so "$FREEHOLD" run true
+expect 125 "" "freehold run: $here/text.so: not a shared library; $choose" \
+    env FREEHOLD_LIBRARY=./text.so "$FREEHOLD" run true
 expect 125 "" "freehold run: $here: not a shared library; $choose" env FREEHOLD_LIBRARY=./ "$FREEHOLD" run true
 expect 125 "" "freehold run: $HELPERS/libno_malloc.so: a library without malloc; $choose" \
     env FREEHOLD_LIBRARY="$HELPERS/libno_malloc.so" "$FREEHOLD" run true

@@ -1,5 +1,5 @@
 #!/bin/sh
-# run_refuses.sh - commands into which nothing can be preloaded: each is refused in one line that says why, and what helps.
+# run_refuses.sh - commands into which nothing can be preloaded: refused in one line that says why, and what helps.
 # shellcheck source=tests/tool/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -31,8 +31,8 @@ if [ -x "$static" ]; then
     printf '#! %s -x\n' "./script" >script2
     chmod +x script2
     refused 125 ": its interpreter $static is statically linked, $relink" ./script2
-    for line in "#!/usr/bin/env helper_static" "#!/usr/bin/env -S helper_static -x" "#! /usr/bin/env -S A=1 helper_static"; do
-        printf '%s\n' "$line" >script
+    for words in "helper_static" "-S helper_static -x" "-S A=1 helper_static"; do
+        printf '#! /usr/bin/env %s\n' "$words" >script
         refused 125 ": its interpreter $static is statically linked, $relink" ./script
     done
 else
@@ -88,7 +88,8 @@ printf '#!/usr/bin/env -i sh\n' >script
 chmod +x script
 refused 125 ": its #! line empties the environment, and LD_PRELOAD with it; take -i out of it" ./script
 printf '#!/no/such/interpreter -x\n' >script
-refused 127 ": its interpreter /no/such/interpreter: No such file or directory; install it, or correct the #! line" ./script
+refused 127 ": its interpreter /no/such/interpreter: No such file or directory; install it, or correct the #! line" \
+    ./script
 printf '#!/usr/bin/env no_such_interpreter\n' >script
 # shellcheck disable=SC2086
 expect 127 "" "freehold run: no_such_interpreter: not found in PATH; check the spelling, or give its path" $run ./script
@@ -114,10 +115,10 @@ refused 126 " is a shared library, not a program" "$stand_in"
 cp "$good" object
 patch object 16 '\001'
 refused 126 " is not a program but another kind of ELF file" ./object
-head -c 50 "$good" >cut
+head -c 50 "$good" >./cut
 chmod +x cut
 refused 126 " is a damaged ELF file: its header is cut short; rebuild or reinstall it" ./cut
-head -c 100 "$good" >cut
+head -c 100 "$good" >./cut
 refused 126 " is a damaged ELF file: its program headers are cut short; rebuild or reinstall it" ./cut
 cp "$good" cut
 patch cut 4 '\003'

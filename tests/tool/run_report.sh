@@ -25,7 +25,7 @@ read -r parent child <out
 [ "$(accounts)" = "$(printf '%s\n%s\n' "$parent" "$child" | sort | tr '\n' ' ')" ] ||
     fail "--report=all of $parent and $child has accounts of: $(accounts)"
 
-"$FREEHOLD" run --report=all -- "$HELPERS/helper_fork" "$HELPERS/helper_exit" >out 2>err || fail "--report=all: status $?"
+"$FREEHOLD" run --report=all -- "$HELPERS/helper_fork" "$HELPERS/helper_exit" >out 2>err || fail "status $?"
 grep -q "^$first [0-9]* (helper_exit)" err || fail "--report=all says nothing of an executed child: $(accounts)"
 "$FREEHOLD" run --report -- "$HELPERS/helper_fork" "$HELPERS/helper_exit" >out 2>err || fail "--report: status $?"
 read -r parent child <out
@@ -36,6 +36,15 @@ read -r parent child <out
 "$FREEHOLD" run --report -- sh -c 'exec "$1" 3' sh "$HELPERS/helper_exit" >out 2>err
 [ $? = 3 ] || fail "the exit status is not kept with --report"
 grep -q "^$first [0-9]* (helper_exit)" err || fail "--report is lost by exec: $(cat err)"
+
+# Process 1, the first of a container, is one process as well.
+if unshare --pid --fork --mount-proc true 2>/dev/null; then
+    unshare --pid --fork --mount-proc "$FREEHOLD" run --report -- "$HELPERS/helper_fork" >out 2>err ||
+        fail "--report as process 1: status $?"
+    [ "$(accounts)" = "1 " ] || fail "--report as process 1 has accounts of: $(accounts)"
+else
+    skip_part "no new namespace of processes can be made here"
+fi
 
 # Programs that close their standard error at the end (all of coreutils do) report too.
 "$FREEHOLD" run --report -- ls / >out 2>err || fail "ls: status $?"

@@ -28,13 +28,15 @@ make() { # NAME MODE OWNER
 }
 cause="so the loader ignores LD_PRELOAD; run it as"
 make setuid 4755 root:root
-expect 125 "" "freehold run: $place/setuid is setuid, $cause user root" as_nobody "$place/freehold" run "$place/setuid" 5
+expect 125 "" "freehold run: $place/setuid is setuid, $cause user root" \
+    as_nobody "$place/freehold" run "$place/setuid" 5
 expect 5 "" "" "$place/freehold" run "$place/setuid" 5 # root gains nothing by it
 make setuid 4755 nobody:root
 expect 5 "" "" as_nobody "$place/freehold" run "$place/setuid" 5
 expect 125 "" "freehold run: $place/setuid is setuid, $cause user nobody" "$place/freehold" run "$place/setuid" 5
 make setgid 2755 root:root
-expect 125 "" "freehold run: $place/setgid is setgid, $cause group root" as_nobody "$place/freehold" run "$place/setgid" 5
+expect 125 "" "freehold run: $place/setgid is setgid, $cause group root" \
+    as_nobody "$place/freehold" run "$place/setgid" 5
 make setgid 2745 root:root # without the group's x the bit means something else
 expect 5 "" "" "$place/freehold" run "$place/setgid" 5
 
@@ -53,7 +55,8 @@ expect 6 "" "" as_nobody "$place/freehold" run "$place/script4755"
 expect 5 "" "" setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs \
     "$place/freehold" run "$place/setuid" 5
 
-if command -v setcap >/dev/null && make capable 755 root:root && setcap cap_net_bind_service=ep "$place/capable" 2>/dev/null; then
+make capable 755 root:root
+if command -v setcap >/dev/null && setcap cap_net_bind_service=ep "$place/capable" 2>/dev/null; then
     expect 125 "" "freehold run: $place/capable has file capabilities, $cause root" \
         as_nobody "$place/freehold" run "$place/capable" 5
     expect 5 "" "" "$place/freehold" run "$place/capable" 5

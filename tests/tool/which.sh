@@ -157,6 +157,7 @@ looks "$glibc" "  file  $libc
         $rp"
 stop
 # One that was to be preloaded and is not there: the loader only says so at the start, among other messages.
+# shellcheck disable=SC2016
 start sh -c 'LD_PRELOAD=/none/libjemalloc.so.2 exec "$1" 2>/dev/null' sh "$sleeper"
 looks "$glibc" "  file  $libc
   how   part of the C library; nothing replaces it
@@ -187,8 +188,9 @@ fi
 # JSON: names come from strangers.
 start env LD_PRELOAD="$rp:$mi" "$sleeper" --name "$(printf 'a"b\\c\001\351')"
 expect 0 "{\"pid\": $pid, \"process\": \"a\\\"b\\\\c\\u0001\\ufffd\", \"executable\": \"$sleeper\", \
-\"used\": {\"malloc\": \"rpmalloc\", \"version\": null, \"file\": \"$rp\", \"arrival\": \"LD_PRELOAD\", \"through\": \"$rp\"}, \
-\"also\": [{\"malloc\": \"mimalloc\", \"version\": null, \"file\": \"$mi\", \"arrival\": \"LD_PRELOAD\", \"through\": \"$mi\", \
+\"used\": {\"malloc\": \"rpmalloc\", \"version\": null, \"file\": \"$rp\", \"arrival\": \"LD_PRELOAD\", \
+\"through\": \"$rp\"}, \"also\": [{\"malloc\": \"mimalloc\", \"version\": null, \"file\": \"$mi\", \
+\"arrival\": \"LD_PRELOAD\", \"through\": \"$mi\", \
 \"replaces_malloc\": true}], \"missing_preload\": null}" "" "$FREEHOLD" which --json "$pid"
 expect 0 "$("$FREEHOLD" which --json "$pid")" "" "$FREEHOLD" which "$pid" --json
 name=$(printf 'a"b\\c?\351')

@@ -4,9 +4,9 @@
 . "$(dirname "$0")/lib.sh"
 
 none=$(($(cat /proc/sys/kernel/pid_max) + 1))
-absent="it has ended, or runs in another container (ps -e lists what is here)"
-expect 1 "" "freehold which: no process $none; $absent" "$FREEHOLD" which $none
-expect 1 "" "freehold which: no process $none; $absent" "$FREEHOLD" which --json $none
+absent="it has ended, or is in another container (see ps -e)"
+expect 1 "" "freehold which: no process $none: $absent" "$FREEHOLD" which $none
+expect 1 "" "freehold which: no process $none: $absent" "$FREEHOLD" which --json $none
 
 # One that can be looked at is, beside one that cannot.
 "$FREEHOLD" which $none $$ >out 2>err
@@ -17,13 +17,13 @@ grep -q "^process $$ (" out || fail "the process that is there is not shown"
 pid=$!
 while [ ! -s zombie ]; do sleep 0.05; done
 zombie=$(cat zombie)
-expect 1 "" "freehold which: process $zombie (helper_sleep) is a zombie: its memory is gone; it waits for its parent, $pid, \
-to collect it" "$FREEHOLD" which "$zombie"
+expect 1 "" "freehold which: process $zombie (helper_sleep) is a zombie: its memory is gone, \
+its parent $pid has yet to collect it" "$FREEHOLD" which "$zombie"
 stop
 
 if [ "$(sed -n 's/.*(kthreadd).*/kthreadd/p' /proc/2/stat 2>/dev/null)" = kthreadd ]; then
-    expect 1 "" "freehold which: process 2 (kthreadd) is a kernel thread: it has no malloc; choose a program's process" \
-        "$FREEHOLD" which 2
+    expect 1 "" "freehold which: process 2 (kthreadd) is a kernel thread and has no malloc; \
+choose a program's" "$FREEHOLD" which 2
 else
     skip_part "no kernel threads are visible in this container"
 fi
@@ -44,8 +44,8 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     # shellcheck disable=SC2086
     start $as_nobody "$place/helper_sleep" --undumpable
     # shellcheck disable=SC2086
-    expect 1 "" "freehold which: process $pid is protected by the kernel, as it is setuid, has capabilities or made itself \
-undumpable; try as root, with sudo" $as_nobody "$place/freehold" which "$pid"
+    expect 1 "" "freehold which: process $pid is protected by the kernel (setuid, or undumpable); \
+try as root, with sudo" $as_nobody "$place/freehold" which "$pid"
     stop
     # shellcheck disable=SC2086
     start $as_nobody "$place/helper_sleep"
@@ -54,8 +54,8 @@ undumpable; try as root, with sudo" $as_nobody "$place/freehold" which "$pid"
     stop
 else
     start "$HELPERS/helper_sleep" --undumpable
-    expect 1 "" "freehold which: process $pid is protected by the kernel, as it is setuid, has capabilities or made itself \
-undumpable; try as root, with sudo" "$FREEHOLD" which "$pid"
+    expect 1 "" "freehold which: process $pid is protected by the kernel (setuid, or undumpable); \
+try as root, with sudo" "$FREEHOLD" which "$pid"
     stop
 fi
 finish

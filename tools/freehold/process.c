@@ -94,11 +94,9 @@ static int say_absent(const char *verb, pid_t pid)
     if (access("/proc/self/stat", F_OK) != 0)
         fh_say(verb, "/proc is not mounted; mount -t proc proc /proc");
     else if (kill(pid, 0) == 0 || errno == EPERM)
-        fh_say(verb, "process %ld is hidden from you (/proc is mounted with hidepid); try as root, with sudo",
-               (long)pid);
+        fh_say(verb, "process %ld is hidden (/proc is mounted with hidepid); try as root, with sudo", (long)pid);
     else
-        fh_say(verb, "no process %ld; it has ended, or runs in another container (ps -e lists what is here)",
-               (long)pid);
+        fh_say(verb, "no process %ld: it has ended, or is in another container (see ps -e)", (long)pid);
     return FH_EXIT_FAILED;
 }
 
@@ -121,10 +119,7 @@ static int say_not_permitted(const char *verb, pid_t pid)
 {
     uid_t user;
     if (geteuid() == 0) {
-        fh_say(verb,
-               "process %ld may not be read, not even by root here; this container lacks CAP_SYS_PTRACE: try "
-               "outside of it",
-               (long)pid);
+        fh_say(verb, "process %ld may not be read without CAP_SYS_PTRACE; try outside of this container", (long)pid);
     } else if (read_user(pid, &user) && user != getuid()) {
         const struct passwd *owner = getpwuid(user);
         char number[32];
@@ -132,9 +127,7 @@ static int say_not_permitted(const char *verb, pid_t pid)
         fh_say(verb, "process %ld belongs to user %s; look at it as that user or as root, with sudo", (long)pid,
                owner ? owner->pw_name : number);
     } else {
-        fh_say(verb,
-               "process %ld is protected by the kernel, as it is setuid, has capabilities or made itself "
-               "undumpable; try as root, with sudo",
+        fh_say(verb, "process %ld is protected by the kernel (setuid, or undumpable); try as root, with sudo",
                (long)pid);
     }
     return FH_EXIT_FAILED;
@@ -175,13 +168,12 @@ int fh_process_open(const char *verb, pid_t pid, struct fh_process *process)
     if (!read_stat_line(pid, &line))
         return say_absent(verb, pid);
     if (line.state == 'Z' || line.state == 'X') {
-        fh_say(verb, "process %ld (%s) is a zombie: its memory is gone; it waits for its parent, %ld, to collect it",
+        fh_say(verb, "process %ld (%s) is a zombie: its memory is gone, its parent %ld has yet to collect it",
                (long)pid, line.name, line.parent);
         return FH_EXIT_FAILED;
     }
     if (line.flags & KERNEL_THREAD) {
-        fh_say(verb, "process %ld (%s) is a kernel thread: it has no malloc; choose a program's process", (long)pid,
-               line.name);
+        fh_say(verb, "process %ld (%s) is a kernel thread and has no malloc; choose a program's", (long)pid, line.name);
         return FH_EXIT_FAILED;
     }
     snprintf(path, sizeof(path), "/proc/%ld/exe", (long)pid);

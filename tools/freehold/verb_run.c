@@ -43,14 +43,17 @@ static bool set_preload(const char *library)
     return set;
 }
 
-/* FREEHOLD_REPORT holds the one process that is to report (exec keeps the number), or "all". */
+/*
+ * FREEHOLD_REPORT holds the one process that is to report (exec keeps its number), or "all". "1" means all too, so
+ * process 1, the first of a container, is written "01".
+ */
 static bool set_report(enum report report)
 {
     char pid[32] = "all";
     if (report == REPORT_AS_BEFORE)
         return true;
     if (report == REPORT_SELF)
-        snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+        snprintf(pid, sizeof(pid), "%02ld", (long)getpid());
     return setenv("FREEHOLD_REPORT", pid, 1) == 0;
 }
 
@@ -134,7 +137,8 @@ const struct fh_verb fh_verb_run = {
             "  --report=all  the same for every program that COMMAND starts\n"
             "  -h, --help    show this text\n"
             "\n"
-            "A program that is killed by a signal, or calls _exit, writes no report.\n"
+            "A program that is killed by a signal writes no report, nor does one that ends\n"
+            "by _exit, as dash does, which is sh on Debian.\n"
             "\n"
             "Environment:\n"
             "  LD_PRELOAD        kept; freehold goes in front of it\n"

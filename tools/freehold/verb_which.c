@@ -257,7 +257,7 @@ static int which_run(int argc, char **argv)
         if (optind < argc) {
             pids[count] = parse_pid(argv[optind]);
             if (pids[count++] == 0) {
-                status = fh_say_usage("which", "'%s' is not a process ID", argv[optind]);
+                status = fh_say_usage("which", "'%s' is not a process ID (pidof finds one by name)", argv[optind]);
                 goto out;
             }
             optind++;
