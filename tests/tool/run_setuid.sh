@@ -64,6 +64,14 @@ else
     skip_part "no setcap (libcap2-bin), or a file system without capabilities"
 fi
 
+# A folder of PATH that is closed to the user holds nothing for them, as for a shell.
+mkdir -m 700 "$place/closed"
+cp "$HELPERS/helper_exit" "$place/closed/closed_tool"
+expect 127 "" "freehold run: closed_tool: not found in PATH; check the spelling, or give its path" \
+    as_nobody env PATH="$place/closed:$PATH" "$place/freehold" run closed_tool
+expect 126 "" "freehold run: $place/closed/closed_tool: permission denied; a directory above it is closed to you" \
+    as_nobody "$place/freehold" run "$place/closed/closed_tool"
+
 # A program that may be executed but not read cannot be checked: it runs, with a note.
 make unreadable 711 root:root
 expect 5 "" "freehold run: note: $place/unreadable cannot be read, so whether it runs on freehold is not known" \

@@ -13,11 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* 0 when `path` is a file that may be executed, or the errno that execve would give. */
-static int executable_error(const char *path)
+/* 0 when `path` is a file that may be executed, or the errno that execve would give. *there: the file can be seen. */
+static int executable_error(const char *path, bool *there)
 {
     struct stat about;
-    if (stat(path, &about) != 0)
+    *there = stat(path, &about) == 0;
+    if (!*there)
         return errno;
     if (S_ISDIR(about.st_mode))
         return EISDIR;
@@ -26,9 +27,11 @@ static int executable_error(const char *path)
     return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 ? 0 : errno;
 }
 
-static int say_not_executable(const char *verb, const char *path, int error)
+static int say_not_executable(const char *verb, const char *path, int error, bool there)
 {
-    if (error == EISDIR)
+    if (error == EACCES && !there)
+        fh_say(verb, "%s: permission denied; a directory above it is closed to you", path);
+    else if (error == EISDIR)
         fh_say(verb, "%s: is a directory; name a program in it", path);
     else if (error == EACCES)
         fh_say(verb, "%s: not executable (permission denied); chmod +x makes it so", path);
@@ -56,13 +59,14 @@ int fh_program_find(const char *verb, const char *command, char path[PATH_MAX])
         fh_say(verb, "the name of the command is too long");
         return FH_EXIT_NOT_FOUND;
     }
+    bool there;
     if (strchr(command, '/')) {
         strcpy(path, command);
-        int error = executable_error(path);
+        int error = executable_error(path, &there);
         if (error == 0)
             return 0;
         if (error != ENOENT && error != ENOTDIR)
-            return say_not_executable(verb, path, error);
+            return say_not_executable(verb, path, error, there);
         fh_say(verb, "%s: no such file", command);
         return FH_EXIT_NOT_FOUND;
     }
@@ -77,14 +81,14 @@ int fh_program_find(const char *verb, const char *command, char path[PATH_MAX])
         if (length < 0 || length >= PATH_MAX)
             continue;
         strcpy(path, candidate);
-        int error = executable_error(path);
+        int error = executable_error(path, &there);
         if (error == 0)
             return 0;
-        if (error == EACCES && refused[0] == '\0')
+        if (error == EACCES && there && refused[0] == '\0')
             strcpy(refused, path);
     }
     if (refused[0])
-        return say_not_executable(verb, refused, EACCES);
+        return say_not_executable(verb, refused, EACCES, true);
     fh_say(verb, "%s: not found in PATH; check the spelling, or give its path", *command ? command : "''");
     return FH_EXIT_NOT_FOUND;
 }
