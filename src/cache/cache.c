@@ -14,12 +14,6 @@ struct fh_cache fh_cache_ended = {.tag = TAG_OF_NOBODY};
 
 __thread uintptr_t fh_cache_offset;
 
-int32_t fh_cache_capacity(size_t class_bytes, size_t capacity_bytes)
-{
-    enum { MOST_BLOCKS = 1 << 16 };
-    return (int32_t)fh_min(capacity_bytes / class_bytes, MOST_BLOCKS);
-}
-
 void fh_cache_init(struct fh_cache *cache, uint32_t owner, size_t capacity_bytes)
 {
     cache->secret = fh_guard.secret;

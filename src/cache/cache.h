@@ -92,6 +92,9 @@ FH_INLINE bool fh_cache_push(void *pointer)
 /* Makes an empty cache for the owner with this number, `capacity_bytes` for each class; 0 turns caching off. */
 void fh_cache_init(struct fh_cache *cache, uint32_t owner, size_t capacity_bytes);
 /* Blocks that a class may hold. */
-int32_t fh_cache_capacity(size_t class_bytes, size_t capacity_bytes);
+FH_INLINE int32_t fh_cache_capacity(size_t class_bytes, size_t capacity_bytes)
+{
+    return (int32_t)((uint32_t)capacity_bytes / (uint32_t)class_bytes); /* the option's range keeps it small */
+}
 
 #endif

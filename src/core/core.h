@@ -54,6 +54,9 @@ extern uint32_t fh_fork_has_torn;
 /* Small blocks: small.c. */
 struct fh_state;
 void *fh_small_alloc(struct fh_state *state, size_t class_bytes);
+/* A block of the state's own slabs; checks it first. */
+void fh_small_free_own(struct fh_state *state, void *pointer, uint32_t entry);
+/* A block of anybody's slabs that has been checked. */
 void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry);
 /* Stops unless the pointer is a block of a slab that the program holds. */
 void fh_small_check(const void *pointer, uint32_t entry);

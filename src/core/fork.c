@@ -103,14 +103,15 @@ void fh_fork_child(void)
     if (!own) return;
     /* What this thread was about to hand over is marked, and will be found with the rest. */
     for (int i = 0; i < FH_OUTGOING_SLOTS; i++) own->outgoing[i] = (struct fh_outgoing){0};
+    own->published.outgoing_bytes = own->published.outgoing_objects = 0;
     own->inbox = sound_part(own->inbox, false, &fh_transit_objects, &fh_transit_bytes);
 }
 
 static void rebuild_slab(struct fh_slab *slab)
 {
-    struct fh_state *state = fh_slab_is_sound(slab) ? fh_state_by_id(slab->owner) : NULL;
+    struct fh_state *state = fh_slab_is_sound(slab) ? fh_state_by_id(fh_slab_owner_id(slab)) : NULL;
     if (!state || state->status != FH_STATE_TORN) return;
-    fh_pagemap_set(slab, (size_t)1 << slab->shift, fh_entry_of_slab(slab->owner, slab->class_bytes));
+    fh_pagemap_set(slab, (size_t)1 << slab->shift, slab->entry);
     fh_slab_rebuild(&state->slabs, slab);
 }
 
@@ -146,12 +147,12 @@ static void rebuild_mapped_slabs(void)
     }
 }
 
-static void reset_torn_states(size_t *mapped_slabs)
+static void reset_torn_states(size_t *mapped_bytes)
 {
     for (uint32_t id = 1; id < fh_state_id_end(); id++) {
         struct fh_state *state = fh_state_by_id(id);
         if (!state || state->status != FH_STATE_TORN) continue;
-        *mapped_slabs += state->slabs.counts.mapped_slabs;
+        *mapped_bytes += state->slabs.counts.mapped_bytes;
         size_t medium_bytes = state->published.medium_bytes, medium_blocks = state->published.medium_blocks;
         fh_state_reset(state);
         state->published.medium_bytes = medium_bytes; /* lost, but neither live nor free */
@@ -166,15 +167,15 @@ bool fh_fork_settle(void)
         if (fh_lock_is_mine(&fh_heaps_get(i)->lock)) return false;
     if (!fh_lock_acquire(&settle_lock)) return false;
     if (fh_load_relaxed(&fh_fork_torn_states)) {
-        size_t mapped_slabs = 0;
-        reset_torn_states(&mapped_slabs);
+        size_t mapped_bytes = 0;
+        reset_torn_states(&mapped_bytes);
         for (uint32_t i = 0; i < fh_heaps_count(); i++) {
             struct fh_heap *heap = fh_heaps_get(i);
             while (!fh_lock_acquire(&heap->lock)) fh_cpu_relax(); /* frozen: this process forks again, for a moment */
             rebuild_slabs_of_heap(heap);
             fh_lock_release(&heap->lock);
         }
-        if (mapped_slabs) rebuild_mapped_slabs();
+        if (mapped_bytes) rebuild_mapped_slabs();
         for (uint32_t id = 1; id < fh_state_id_end(); id++) {
             struct fh_state *state = fh_state_by_id(id);
             if (!state || state->status != FH_STATE_TORN) continue;

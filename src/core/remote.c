@@ -24,17 +24,19 @@ static void push_to_inbox(struct fh_state *owner, void *head, void *tail, size_t
     if (fh_load_relaxed(&owner->status) == FH_STATE_ABANDONED) fh_state_settle(owner);
 }
 
-static void flush_slot(struct fh_outgoing *slot)
+static void flush_slot(struct fh_state *state, struct fh_outgoing *slot)
 {
     if (slot->count == 0) return;
     struct fh_outgoing batch = *slot;
     *slot = (struct fh_outgoing){0};
+    fh_count_sub(&state->published.outgoing_objects, batch.count);
+    fh_count_sub(&state->published.outgoing_bytes, batch.bytes);
     push_to_inbox(fh_state_by_id(batch.owner), batch.head, batch.tail, batch.count, batch.bytes);
 }
 
 void fh_remote_flush(struct fh_state *state)
 {
-    for (int i = 0; i < FH_OUTGOING_SLOTS; i++) flush_slot(&state->outgoing[i]);
+    for (int i = 0; i < FH_OUTGOING_SLOTS; i++) flush_slot(state, &state->outgoing[i]);
 }
 
 void fh_remote_free(struct fh_state *state, void *pointer, uint32_t entry)
@@ -52,7 +54,7 @@ void fh_remote_free(struct fh_state *state, void *pointer, uint32_t entry)
     }
     struct fh_outgoing *slot = &state->outgoing[owner % FH_OUTGOING_SLOTS];
     if (slot->owner != owner) {
-        flush_slot(slot);
+        flush_slot(state, slot);
         slot->owner = owner;
     }
     fh_guard_link(pointer, slot->head);
@@ -60,5 +62,7 @@ void fh_remote_free(struct fh_state *state, void *pointer, uint32_t entry)
     slot->head = pointer;
     slot->count++;
     slot->bytes += class_bytes;
-    if (slot->count >= FH_OUTGOING_MOST || slot->bytes >= FH_OUTGOING_MOST_BYTES) flush_slot(slot);
+    fh_count_add(&state->published.outgoing_objects, 1);
+    fh_count_add(&state->published.outgoing_bytes, class_bytes);
+    if (slot->count >= FH_OUTGOING_MOST || slot->bytes >= FH_OUTGOING_MOST_BYTES) flush_slot(state, slot);
 }

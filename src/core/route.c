@@ -54,6 +54,12 @@ static void *alloc(size_t request_bytes, size_t alignment, bool *zeroed)
 void *fh_core_malloc(size_t request_bytes)
 {
     bool zeroed;
+    /* The case that matters for speed: the thread has a state, and a class ran out. */
+    struct fh_state *state = fh_state_if_plain();
+    if (FH_LIKELY(state && request_bytes - 1 < FH_SMALL_MOST)) {
+        void *block = fh_small_alloc(state, fh_class_size(request_bytes));
+        if (FH_LIKELY(block != NULL)) return block;
+    }
     void *pointer = alloc(request_bytes, FH_ALIGNMENT, &zeroed);
     if (pointer) perturb_new(pointer);
     return pointer;
@@ -104,6 +110,15 @@ size_t fh_core_usable(void *pointer) { return usable_of(pointer, checked_entry(p
 
 void fh_core_free(void *pointer)
 {
+    /* The case that matters for speed: a block of the thread's own slabs, and the cache is full. */
+    struct fh_state *own = fh_state_if_plain();
+    if (FH_LIKELY(own && (uintptr_t)pointer >> 48 == 0)) {
+        uint32_t own_entry = fh_pagemap_get(pointer);
+        if (FH_LIKELY((own_entry ^ own->cache.tag) <= FH_ENTRY_SIZE_MASK)) {
+            fh_small_free_own(own, pointer, own_entry);
+            return;
+        }
+    }
     if (!pointer) return;
     uint32_t entry = checked_entry(pointer);
     size_t byte = fh_load_relaxed(&fh_options.perturb);

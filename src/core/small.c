@@ -143,7 +143,7 @@ void *fh_small_alloc(struct fh_state *state, size_t class_bytes)
         bin->head = slab->free_count ? fh_slab_take_list(&state->slabs, slab, &count)
                                      : fh_slab_carve(&state->slabs, slab, UINT32_MAX, &count);
         bin->room -= (int32_t)count;
-        fh_state_publish(state);
+        fh_state_publish_class(state, class_bytes, bin->room);
     }
     return take_checked(bin, class_bytes);
 }
@@ -155,19 +155,21 @@ void fh_small_check(const void *pointer, uint32_t entry)
         fh_misuse(pointer, entry);
 }
 
-void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry)
+void fh_small_free_own(struct fh_state *state, void *pointer, uint32_t entry)
 {
     fh_small_check(pointer, entry);
-    if (!state || fh_entry_owner(entry) != state->id) {
-        fh_remote_free(state, pointer, entry);
-        return;
-    }
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, entry & FH_ENTRY_SIZE_MASK);
-    if (bin->room > 0) {
+    if (FH_UNLIKELY(bin->room > 0)) { /* it came here not because the cache is full, but past the fast path */
         fh_guard_link(pointer, bin->head);
         bin->head = pointer;
         bin->room--;
         return;
     }
     fh_small_put(state, pointer, entry, true);
+}
+
+void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry)
+{
+    if (state && fh_entry_owner(entry) == state->id) fh_small_free_own(state, pointer, entry);
+    else fh_remote_free(state, pointer, entry);
 }

@@ -192,21 +192,8 @@ void fh_state_leave(struct fh_state *state)
 
 void fh_state_publish(struct fh_state *state)
 {
-    size_t bytes = 0, objects = 0;
-    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
-        int32_t held = fh_cache_capacity(size, state->cache_bytes) - fh_cache_bin_of(&state->cache, size)->room;
-        objects += (size_t)held;
-        bytes += (size_t)held * size;
-    }
-    fh_store_relaxed(&state->published.cached_bytes, bytes);
-    fh_store_relaxed(&state->published.cached_objects, objects);
-    bytes = objects = 0;
-    for (int i = 0; i < FH_OUTGOING_SLOTS; i++) {
-        objects += state->outgoing[i].count;
-        bytes += state->outgoing[i].bytes;
-    }
-    fh_store_relaxed(&state->published.outgoing_bytes, bytes);
-    fh_store_relaxed(&state->published.outgoing_objects, objects);
+    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT)
+        fh_state_publish_class(state, size, fh_cache_bin_of(&state->cache, size)->room);
 }
 
 void fh_state_flush(struct fh_state *state)

@@ -15,6 +15,7 @@
 #ifndef FH_STATE_H
 #define FH_STATE_H
 
+#include "atomics.h"
 #include "cache.h"
 #include "heap.h"
 #include "medium.h"
@@ -42,10 +43,13 @@ enum { FH_OUTGOING_SLOTS = 8, FH_OUTGOING_MOST = 32, FH_OUTGOING_MOST_BYTES = 40
 
 /* What a thread holds besides slabs, as of its last slow step; counters that others may read. */
 struct fh_state_published {
-    size_t cached_bytes, cached_objects;     /* small blocks in its cache */
-    size_t medium_bytes, medium_blocks;      /* usable bytes of medium blocks in its cache */
-    size_t outgoing_bytes, outgoing_objects; /* small blocks on their way */
+    uint32_t cached[FH_CLASS_COUNT];          /* small blocks in its cache, by class */
+    size_t medium_bytes, medium_blocks;       /* usable bytes of medium blocks in its cache */
+    size_t outgoing_bytes, outgoing_objects;  /* small blocks on their way */
 };
+
+/* Raised when all threads are asked to empty their caches. Atomic. */
+extern uint32_t fh_trim_epoch;
 
 struct fh_state {
     struct fh_cache cache; /* first: a thread's cache pointer is its state pointer */
@@ -67,6 +71,17 @@ struct fh_state {
 };
 FH_STATIC_ASSERT(offsetof(struct fh_state, cache) == 0, "cache and state share their address");
 
+FH_INLINE struct fh_state *fh_state_of_cache(struct fh_cache *cache) { return (struct fh_state *)(void *)cache; }
+
+/* The calling thread's state if it has one that is in no special mode; else NULL, and the long way is to be taken. */
+FH_INLINE struct fh_state *fh_state_if_plain(void)
+{
+    struct fh_cache *cache = fh_cache_self();
+    if (FH_UNLIKELY(cache == &fh_cache_none || cache == &fh_cache_ended)) return NULL;
+    struct fh_state *state = fh_state_of_cache(cache);
+    return FH_LIKELY(state->cache_bytes && state->trim_epoch == fh_load_relaxed(&fh_trim_epoch)) ? state : NULL;
+}
+
 /* Bytes of small blocks in inboxes, between flush and drain. Atomic. */
 extern size_t fh_transit_bytes, fh_transit_objects;
 
@@ -79,7 +94,6 @@ struct fh_state *fh_state_self(void);
 struct fh_state *fh_state_enter(void);
 void fh_state_leave(struct fh_state *state);
 
-FH_INLINE struct fh_state *fh_state_of_cache(struct fh_cache *cache) { return (struct fh_state *)(void *)cache; }
 
 /* By number; NULL when there is none of that number. */
 struct fh_state *fh_state_by_id(uint32_t id);
@@ -101,7 +115,13 @@ void fh_state_enable_thread_end(void);
 /* Brings cache capacities of the calling thread in line with the options, after they have changed. */
 void fh_state_apply_options(void);
 
-/* Brings `published` up to date. */
+/* Brings the published counts of the caller's cache up to date: of one class, at a slow step that has just seen it; of
+ * all. */
+FH_INLINE void fh_state_publish_class(struct fh_state *state, size_t class_bytes, int32_t room)
+{
+    int32_t held = fh_cache_capacity(class_bytes, state->cache_bytes) - room;
+    fh_store_relaxed(&state->published.cached[class_bytes / FH_ALIGNMENT], (uint32_t)held);
+}
 void fh_state_publish(struct fh_state *state);
 /* Empties cache, medium store and outgoing batches to where they came from. */
 void fh_state_flush(struct fh_state *state);

@@ -43,26 +43,29 @@ static void add_heap(struct fh_account *account, struct fh_heap *heap)
 static void add_state(struct fh_account *account, struct fh_state *state)
 {
     if (fh_load_relaxed(&state->status) == FH_STATE_RUNNING) account->threads++;
-    const struct fh_slab_counts *counts = &state->slabs.counts;
-    const struct fh_state_published *published = &state->published;
-    size_t slab_bytes = fh_load_relaxed(&counts->slab_bytes), capacity = fh_load_relaxed(&counts->capacity_bytes);
-    size_t carved = fh_load_relaxed(&counts->carved_bytes), listed = fh_load_relaxed(&counts->listed_bytes);
-    size_t heads = fh_load_relaxed(&counts->slabs) * (FH_SLAB_HEAD_BYTES + FH_SLAB_TAIL_BYTES);
-    size_t mapped = fh_load_relaxed(&counts->mapped_bytes);
+    size_t heads = 0, capacity = 0;
+    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
+        const struct fh_slab_class *class = fh_slab_class_of(&state->slabs, size);
+        size_t carved = fh_load_relaxed(&class->carved), listed = fh_load_relaxed(&class->listed);
+        size_t fits = fh_load_relaxed(&class->capacity);
+        size_t cached = fh_load_relaxed(&state->published.cached[size / FH_ALIGNMENT]);
+        heads += fh_load_relaxed(&class->slabs) * (FH_SLAB_HEAD_BYTES + FH_SLAB_TAIL_BYTES);
+        capacity += fits * size;
+        account->free_bytes += (listed + (fits - carved)) * size;
+        account->cached_bytes += cached * size;
+        account->live_bytes += (carved - listed - cached) * size;
+        account->live_blocks += carved - listed - cached;
+    }
+    size_t slab_bytes = fh_load_relaxed(&state->slabs.counts.slab_bytes);
     account->metadata_bytes += heads;
     account->rounding_bytes += slab_bytes - heads - capacity; /* gaps within slabs */
-    account->rounding_bytes -= slab_bytes - mapped;           /* what add_heap put there for slabs */
-    account->free_bytes += listed + (capacity - carved);
-    account->live_bytes += carved - listed;
-    account->live_blocks += fh_load_relaxed(&counts->carved_objects) - fh_load_relaxed(&counts->listed_objects);
+    account->rounding_bytes -= slab_bytes - fh_load_relaxed(&state->slabs.counts.mapped_bytes); /* add_heap put it there */
 
-    size_t small = fh_load_relaxed(&published->cached_bytes) + fh_load_relaxed(&published->outgoing_bytes);
-    size_t medium = fh_load_relaxed(&published->medium_bytes);
-    account->cached_bytes += small + medium;
-    account->live_bytes -= small + medium;
-    account->live_blocks -= fh_load_relaxed(&published->cached_objects) +
-                            fh_load_relaxed(&published->outgoing_objects) +
-                            fh_load_relaxed(&published->medium_blocks);
+    const struct fh_state_published *published = &state->published;
+    size_t away = fh_load_relaxed(&published->outgoing_bytes) + fh_load_relaxed(&published->medium_bytes);
+    account->cached_bytes += away;
+    account->live_bytes -= away;
+    account->live_blocks -= fh_load_relaxed(&published->outgoing_objects) + fh_load_relaxed(&published->medium_blocks);
 }
 
 static void add_large(struct fh_account *account)

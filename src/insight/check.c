@@ -57,7 +57,7 @@ static void check_slab(struct check *check, struct fh_slab *slab)
     }
     if (marked < slab->free_count) violated(check, "S1", slab, "carved is less than live + cached + free");
     else check->marked_objects += marked - slab->free_count;
-    check_pages(check, slab, (size_t)1 << slab->shift, fh_entry_of_slab(slab->owner, slab->class_bytes));
+    check_pages(check, slab, (size_t)1 << slab->shift, slab->entry);
 }
 
 /* H2, H3 for one chunk, given what came before it; returns whether it is in use. */
@@ -212,9 +212,9 @@ static void check_account(struct check *check)
     size_t cached = fh_load_relaxed(&fh_transit_objects);
     for (uint32_t id = 1; id < fh_state_id_end(); id++) {
         struct fh_state *state = fh_state_by_id(id);
-        if (state)
-            cached += fh_load_relaxed(&state->published.cached_objects) +
-                      fh_load_relaxed(&state->published.outgoing_objects);
+        if (!state) continue;
+        cached += fh_load_relaxed(&state->published.outgoing_objects);
+        for (int i = 0; i < FH_CLASS_COUNT; i++) cached += fh_load_relaxed(&state->published.cached[i]);
     }
     if (cached != check->marked_objects)
         violated(check, "S1", NULL, "carved is not live + cached + on the way + free, over all slabs");

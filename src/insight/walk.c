@@ -52,7 +52,7 @@ static int visit_slab(struct walk *walk, struct fh_slab *slab)
         .kind = FH_BLOCK_SLAB,
         .state = FH_STATE_LIVE,
         .heap = slab->is_mapping ? UINT32_MAX : slab->heap,
-        .owner = slab->owner,
+        .owner = fh_slab_owner_id(slab),
     };
     int stop = walk->visit(&block, walk->arg);
     uint64_t listed[FH_SLAB_BITS_WORDS];

@@ -22,55 +22,31 @@ void fh_slab_owner_init(struct fh_slab_owner *owner, uint32_t id)
 
 unsigned fh_slab_next_shift(const struct fh_slab_owner *owner, size_t class_bytes)
 {
-    uint32_t slabs = owner->classes[class_bytes / FH_ALIGNMENT].slabs;
+    size_t slabs = owner->classes[class_bytes / FH_ALIGNMENT].slabs;
     if (slabs < SMALL_SLABS) return FH_SLAB_SHIFT_LEAST;
     return slabs < SMALL_SLABS + MIDDLE_SLABS ? FH_SLAB_SHIFT_MIDDLE : FH_SLAB_SHIFT_MOST;
 }
 
-static uint64_t seal_of(const struct fh_slab *slab)
-{
-    uint64_t content = (uint64_t)slab->owner << 16 | slab->class_bytes;
-    return fh_guard_seal(content & FH_TAG_CONTENT, (uintptr_t)slab);
-}
+static uint64_t seal_of(const struct fh_slab *slab) { return fh_guard_seal(slab->entry, (uintptr_t)slab); }
 
 bool fh_slab_is_sound(const struct fh_slab *slab)
 {
     return slab->seal == seal_of(slab) && slab->carved <= slab->capacity && slab->free_count <= slab->carved;
 }
 
-static void add_counts(struct fh_slab_owner *owner, const struct fh_slab *slab)
+/* A slab joins (+1) or leaves (-1) its owner's sums; unsigned differences wrap as they should. */
+static void count_slab(struct fh_slab_owner *owner, const struct fh_slab *slab, size_t sign)
 {
-    struct fh_slab_counts *counts = &owner->counts;
+    struct fh_slab_class *class = fh_slab_class_of(owner, slab->class_bytes);
     size_t bytes = (size_t)1 << slab->shift;
-    fh_count_add(&counts->slabs, 1);
-    fh_count_add(&counts->slab_bytes, bytes);
-    if (slab->is_mapping) {
-        fh_count_add(&counts->mapped_bytes, bytes);
-        fh_count_add(&counts->mapped_slabs, 1);
-    }
-    fh_count_add(&counts->capacity_bytes, (size_t)slab->capacity * slab->class_bytes);
-    fh_count_add(&counts->carved_bytes, (size_t)slab->carved * slab->class_bytes);
-    fh_count_add(&counts->carved_objects, slab->carved);
-    fh_count_add(&counts->listed_bytes, (size_t)slab->free_count * slab->class_bytes);
-    fh_count_add(&counts->listed_objects, slab->free_count);
+    fh_count_add(&class->slabs, sign);
+    fh_count_add(&class->capacity, sign * slab->capacity);
+    fh_count_add(&class->carved, sign * slab->carved);
+    fh_count_add(&class->listed, sign * slab->free_count);
+    fh_count_add(&owner->counts.slab_bytes, sign * bytes);
+    if (slab->is_mapping) fh_count_add(&owner->counts.mapped_bytes, sign * bytes);
 }
-
-static void subtract_counts(struct fh_slab_owner *owner, const struct fh_slab *slab)
-{
-    struct fh_slab_counts *counts = &owner->counts;
-    size_t bytes = (size_t)1 << slab->shift;
-    fh_count_sub(&counts->slabs, 1);
-    fh_count_sub(&counts->slab_bytes, bytes);
-    if (slab->is_mapping) {
-        fh_count_sub(&counts->mapped_bytes, bytes);
-        fh_count_sub(&counts->mapped_slabs, 1);
-    }
-    fh_count_sub(&counts->capacity_bytes, (size_t)slab->capacity * slab->class_bytes);
-    fh_count_sub(&counts->carved_bytes, (size_t)slab->carved * slab->class_bytes);
-    fh_count_sub(&counts->carved_objects, slab->carved);
-    fh_count_sub(&counts->listed_bytes, (size_t)slab->free_count * slab->class_bytes);
-    fh_count_sub(&counts->listed_objects, slab->free_count);
-}
+enum { JOINS = 1, LEAVES = -1 };
 
 struct fh_slab *fh_slab_open(struct fh_slab_owner *owner, void *base, unsigned shift, uint32_t class_bytes,
                              uint32_t heap, bool is_mapping)
@@ -85,13 +61,12 @@ struct fh_slab *fh_slab_open(struct fh_slab_owner *owner, void *base, unsigned s
         .shift = (uint8_t)shift,
         .is_mapping = is_mapping,
         .heap = heap,
-        .owner = owner->id,
+        .entry = fh_entry_of_slab(owner->id, class_bytes),
     };
     slab->seal = seal_of(slab);
-    fh_slab_class_of(owner, class_bytes)->slabs++;
-    add_counts(owner, slab);
+    count_slab(owner, slab, JOINS);
     fh_slab_relist(owner, slab);
-    fh_pagemap_set(base, bytes, fh_entry_of_slab(owner->id, class_bytes));
+    fh_pagemap_set(base, bytes, slab->entry);
     return slab;
 }
 
@@ -99,13 +74,12 @@ void fh_slab_close(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t e
 {
     FH_ASSERT(fh_slab_is_empty(slab));
     if (fh_list_is_linked(&slab->link)) fh_list_remove(&slab->link);
-    fh_slab_class_of(owner, slab->class_bytes)->slabs--;
-    subtract_counts(owner, slab);
+    count_slab(owner, slab, (size_t)LEAVES);
     fh_pagemap_set(slab, (size_t)1 << slab->shift, entry);
-    slab->seal = 0;
+    slab->seal = slab->entry = 0;
 }
 
-struct fh_slab *fh_slab_of(const void *block, uint32_t entry)
+struct fh_slab *fh_slab_search(const void *block, uint32_t entry)
 {
     /* All pages of a slab have the same entry. A page on a multiple of 64 KiB that has it starts a slab, since no slab is
      * larger; if that one does not reach the block, the same holds for 16 KiB. */
@@ -134,8 +108,7 @@ void *fh_slab_take_list(struct fh_slab_owner *owner, struct fh_slab *slab, uint3
 {
     void *list = slab->free;
     *count = slab->free_count;
-    fh_count_sub(&owner->counts.listed_bytes, (size_t)slab->free_count * slab->class_bytes);
-    fh_count_sub(&owner->counts.listed_objects, slab->free_count);
+    fh_count_sub(&fh_slab_class_of(owner, slab->class_bytes)->listed, slab->free_count);
     slab->free = NULL;
     slab->free_count = 0;
     fh_slab_relist(owner, slab);
@@ -159,8 +132,7 @@ void *fh_slab_carve(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t 
     for (uint32_t i = 1; i < n; i++, block += slab->class_bytes) fh_guard_link(block, block + slab->class_bytes);
     fh_guard_link(block, NULL);
     slab->carved = (uint16_t)(slab->carved + n);
-    fh_count_add(&owner->counts.carved_bytes, (size_t)n * slab->class_bytes);
-    fh_count_add(&owner->counts.carved_objects, n);
+    fh_count_add(&fh_slab_class_of(owner, slab->class_bytes)->carved, n);
     fh_slab_relist(owner, slab);
     *count = n;
     return first;
@@ -175,8 +147,7 @@ void *fh_slab_take_one(struct fh_slab_owner *owner, struct fh_slab *slab)
         fh_fault(FH_FAULT_DAMAGED_LINK, block, slab->class_bytes, (struct fh_place){"a slab", (uintptr_t)slab, -1});
     slab->free = next;
     slab->free_count--;
-    fh_count_sub(&owner->counts.listed_bytes, slab->class_bytes);
-    fh_count_sub(&owner->counts.listed_objects, 1);
+    fh_count_sub(&fh_slab_class_of(owner, slab->class_bytes)->listed, 1);
     fh_slab_relist(owner, slab);
     return block;
 }
@@ -186,8 +157,7 @@ bool fh_slab_put(struct fh_slab_owner *owner, struct fh_slab *slab, void *block)
     fh_guard_link(block, slab->free);
     slab->free = block;
     slab->free_count++;
-    fh_count_add(&owner->counts.listed_bytes, slab->class_bytes);
-    fh_count_add(&owner->counts.listed_objects, 1);
+    fh_count_add(&fh_slab_class_of(owner, slab->class_bytes)->listed, 1);
     if (!fh_list_is_linked(&slab->link)) fh_slab_relist(owner, slab);
     return slab->free_count == slab->carved;
 }
@@ -205,7 +175,6 @@ void fh_slab_rebuild(struct fh_slab_owner *owner, struct fh_slab *slab)
         slab->free = block;
         slab->free_count++;
     }
-    fh_slab_class_of(owner, slab->class_bytes)->slabs++;
-    add_counts(owner, slab);
+    count_slab(owner, slab, JOINS);
     fh_slab_relist(owner, slab);
 }

@@ -18,12 +18,15 @@
 #include "base.h"
 #include "classes.h"
 #include "list.h"
+#include "pagemap.h"
 
 enum { FH_SLAB_HEAD_BYTES = 64, FH_SLAB_TAIL_BYTES = 8 };
 enum { FH_SLAB_SHIFT_LEAST = 12, FH_SLAB_SHIFT_MIDDLE = 14, FH_SLAB_SHIFT_MOST = 16 };
 
 struct fh_slab {
-    uint64_t seal;        /* guard.h tag over owner and class: tells a damaged header */
+    uint64_t seal;        /* guard.h tag over `entry`: tells a damaged header */
+    uint32_t entry;       /* of its pages in the page map: owner and class */
+    uint32_t heap;        /* number of the heap it came from */
     void *free;           /* objects given back to the slab, a guarded list */
     uint16_t free_count;  /* on that list */
     uint16_t carved;      /* objects that were ever handed out; those beyond were never touched by this slab */
@@ -32,30 +35,23 @@ struct fh_slab {
     uint16_t class_bytes; /* size of an object */
     uint8_t shift;        /* log2 of the slab's size */
     uint8_t is_mapping;   /* 1: a mapping of its own, 0: a chunk of a heap */
-    uint32_t heap;        /* number of the heap it came from */
-    uint32_t owner;       /* number of the thread state */
-    uint32_t unused;
     struct fh_list link;  /* in the owner's list of its class, while it has objects to give */
 };
 FH_STATIC_ASSERT(sizeof(struct fh_slab) <= FH_SLAB_HEAD_BYTES, "the header fits its place");
 
+/* One owner's slabs of one class. The counters are written by the owner and read by anyone (atomics.h). */
 struct fh_slab_class {
     struct fh_list usable; /* slabs with objects to give: free ones or uncarved ones */
-    uint32_t slabs;        /* all that the owner has of this class */
-    uint32_t unused;
+    size_t slabs;
+    size_t capacity;       /* objects that fit these slabs */
+    size_t carved;         /* objects ever handed out, of these slabs */
+    size_t listed;         /* objects on the slabs' own lists */
 };
 
-/* Sums over an owner's slabs; written by the owner, read by anyone (atomics.h counters). */
+/* Sums over an owner's slabs. */
 struct fh_slab_counts {
-    size_t slabs;
-    size_t slab_bytes;     /* whole slabs */
-    size_t mapped_bytes;   /* of slab_bytes: mappings of their own */
-    size_t mapped_slabs;
-    size_t capacity_bytes; /* bytes of objects that fit */
-    size_t carved_bytes;
-    size_t carved_objects;
-    size_t listed_bytes;   /* on slabs' own lists */
-    size_t listed_objects;
+    size_t slab_bytes;   /* whole slabs */
+    size_t mapped_bytes; /* of slab_bytes: mappings of their own */
 };
 
 struct fh_slab_owner {
@@ -80,8 +76,17 @@ struct fh_slab *fh_slab_open(struct fh_slab_owner *owner, void *base, unsigned s
 /* Forgets a slab that holds no object outside its own list; page map entries become `entry`. */
 void fh_slab_close(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t entry);
 
-/* The slab around a block whose page map entry is `entry`; stops at a damaged header. */
-struct fh_slab *fh_slab_of(const void *block, uint32_t entry);
+/* The slab around a block whose page map entry is `entry`, of whatever size; stops at a damaged header. */
+struct fh_slab *fh_slab_search(const void *block, uint32_t entry);
+
+/* The same; where a class has volume its slabs are of the largest size, and their header is where the block's address
+ * says. A page on a multiple of 64 KiB that has the block's entry starts a slab, since none is larger. */
+FH_INLINE struct fh_slab *fh_slab_of(const void *block, uint32_t entry)
+{
+    struct fh_slab *slab = (struct fh_slab *)fh_align_down((uintptr_t)block, (size_t)1 << FH_SLAB_SHIFT_MOST);
+    if (FH_LIKELY(fh_pagemap_get(slab) == entry && slab->entry == entry && slab->shift == FH_SLAB_SHIFT_MOST)) return slab;
+    return fh_slab_search(block, entry);
+}
 
 /* Takes the slab's whole list in O(1): its head, and how many. */
 void *fh_slab_take_list(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t *count);
@@ -109,5 +114,6 @@ FH_INLINE bool fh_slab_has_carved(const struct fh_slab *slab, const void *block)
 }
 FH_INLINE bool fh_slab_is_empty(const struct fh_slab *slab) { return slab->free_count == slab->carved; }
 bool fh_slab_is_sound(const struct fh_slab *slab);
+FH_INLINE uint32_t fh_slab_owner_id(const struct fh_slab *slab) { return fh_entry_owner(slab->entry); }
 
 #endif
