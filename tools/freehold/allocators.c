@@ -18,7 +18,7 @@ static const struct fh_allocator allocators[] = {
     {.name = "ThreadSanitizer", .files = {"libtsan.so", "libclang_rt.tsan"}, .symbols = {"__tsan_init"}},
     {.name = "MemorySanitizer", .files = {"libclang_rt.msan"}, .symbols = {"__msan_init"}},
     {.name = "LeakSanitizer", .files = {"liblsan.so", "libclang_rt.lsan"}, .symbols = {"__lsan_init"}},
-    {.name = "valgrind", .files = {"vgpreload_memcheck", "vgpreload_massif", "vgpreload_dhat"}},
+    {.name = "valgrind", .files = {"vgpreload_memcheck", "vgpreload_massif", "vgpreload_dhat"}, .takes_over = true},
     {.name = "heaptrack", .files = {"libheaptrack_preload"}, .symbols = {"heaptrack_malloc"}},
     {.name = "memusage", .files = {"libmemusage.so"}},
     {.name = "jemalloc",

@@ -17,6 +17,7 @@ struct fh_allocator {
     const char *symbols[FH_ALLOCATOR_MARKS]; /* of its own; one that ends in '*' is a beginning */
     const char *text;                        /* what its code says; for files without symbols */
     const char *version_after;               /* in the file, the version follows this text */
+    bool takes_over;                         /* wherever it is loaded: it rewrites the program's code */
     bool version_in_name;                    /* libNAME.so.1.2.3 */
 };
 

@@ -56,6 +56,8 @@ static void inspect_executable(struct fh_module *module, const struct fh_elf *el
 {
     bool has_symbols, has_malloc = false;
 
+    if (is_loader_name(module->path))
+        return; /* called as a command, for a program that is then one of the libraries */
     if (elf->has_interpreter) {
         module->has_malloc = fh_elf_exports(elf, "malloc");
         module->arrival = module->has_malloc ? FH_ARRIVAL_BUILT_IN : FH_ARRIVAL_NONE;
@@ -228,6 +230,14 @@ static void choose(struct fh_resolution *resolution, const struct fh_environment
 
     if (executable->has_malloc)
         resolution->used = executable;
+    for (size_t i = 1; i < resolution->module_count; i++) {
+        struct fh_module *module = &resolution->modules[i];
+        if (module->allocator && module->allocator->takes_over) {
+            module->arrival = FH_ARRIVAL_EARLY;
+            resolution->used = module;
+            return;
+        }
+    }
     if (executable->arrival == FH_ARRIVAL_STATIC)
         return;
     char *preload_file = fh_read_whole_file("/etc/ld.so.preload", NULL);

@@ -79,7 +79,7 @@ static void print_arrival(const struct fh_resolution *resolution)
         print_text(through);
         break;
     case FH_ARRIVAL_EARLY:
-        fputs("preloaded, as it seems; the process has lost its environment", stdout);
+        fputs("preloaded, as it seems: it came before the C library", stdout);
         break;
     case FH_ARRIVAL_LINKED:
         fputs("linked: ", stdout);
