@@ -1,0 +1,11 @@
+/* header_damaged_medium_ones - the 8 bytes in front of a chunk become all ones; then it is freed. */
+#include "misuse.h"
+
+void misuse_act(void)
+{
+    char *p = get(MEDIUM);
+
+    *(uint64_t *)hide(p - 8) = UINT64_MAX;
+    misuse_expect(DAMAGED_HEADER, NULL, ANY_SIZE, ANYWHERE);
+    release(hide(p));
+}

@@ -1,0 +1,11 @@
+/* realloc_small_freed - realloc of a block that is free. */
+#include "misuse.h"
+
+void misuse_act(void)
+{
+    void *p = get(SMALL);
+
+    misuse_expect(DOUBLE_FREE, p, malloc_usable_size(p), IN_A_SLAB);
+    release(p);
+    hide(realloc(p, 2 * SMALL));
+}
