@@ -95,6 +95,7 @@ drive() {
 
 binds "$(command -v postgres)" --version
 drive expected on_system 50
+check_at_exit
 drive got on_freehold 250
 same expected got "the answers of PostgreSQL"
 grep -h 'NOTICE' expected.err >expected.notices

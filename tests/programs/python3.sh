@@ -106,6 +106,7 @@ PYTHONMALLOC=malloc PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 WANTED=''
 export PYTHONMALLOC PYTHONHASHSEED PYTHONDONTWRITEBYTECODE WANTED
 on_system expected "$python" -I work.py
 WANTED=$(basename "$(readlink -f "$lib")")
+check_at_exit
 on_freehold got "$python" -I work.py
 same expected got "the output of python"
 ran_on got.err 'python3[.0-9]*'
