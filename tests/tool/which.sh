@@ -32,7 +32,7 @@ real=$(readlink -f "$LIBRARY")
 version=${real##*.so.}
 start "$FREEHOLD" run "$sleeper"
 looks "freehold $version" "  file  $real
-  how   preloaded: LD_PRELOAD has ${real##*/}"
+  how   preloaded: LD_PRELOAD has ${LIBRARY##*/}"
 stop
 start env LD_PRELOAD=libfreehold.so.0 LD_LIBRARY_PATH="${LIBRARY%/*}" "$sleeper"
 looks "freehold $version" "  file  $real
@@ -153,7 +153,7 @@ stop
 start "$FREEHOLD" run "$HELPERS/helper_linked_rpmalloc"
 name=helper_linked_r
 looks "freehold $version" "  file  $real
-  how   preloaded: LD_PRELOAD has ${real##*/}
+  how   preloaded: LD_PRELOAD has ${LIBRARY##*/}
   also  rpmalloc (not used, it comes later)
         $rp"
 stop

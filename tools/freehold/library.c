@@ -31,10 +31,33 @@ const char *fh_libc_name(enum fh_libc libc)
     return libc == FH_LIBC_MUSL ? "musl libc" : "glibc";
 }
 
-/* Makes `path` absolute and free of links, so that it holds after a chdir; false when there is no such file. */
+/*
+ * Makes `path` absolute, so that it holds after a chdir; its directory is freed of links, but not its last name: that
+ * is a link to the newest version, and what a long build starts after an upgrade should still find one. False: no such
+ * file.
+ */
 static bool resolve(const char *path, char resolved[PATH_MAX])
 {
-    return realpath(path, resolved) != NULL;
+    char directory[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) : 0;
+
+    if (access(path, F_OK) != 0)
+        return false;
+    if (length + 2 > sizeof(directory) || !slash) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    snprintf(directory, sizeof(directory), "%.*s/", (int)length, path);
+    if (!realpath(directory, resolved))
+        return false;
+    length = strlen(resolved);
+    if (length + strlen(slash) >= PATH_MAX) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    strcpy(strcmp(resolved, "/") == 0 ? resolved : resolved + length, slash);
+    return true;
 }
 
 static bool found_beside_program(char found[PATH_MAX])
