@@ -45,7 +45,7 @@ looks "freehold $version" "  file  $real
 unset name
 stop
 # By the loader, called as a command.
-loader=$(ldd "$sleeper" | sed -n 's/^[^=]*\(\/[^ ]*ld-linux[^ ]*\) (.*/\1/p')
+loader=$(ldd "$sleeper" | sed -n 's/^[[:space:]]*\(\/[^ ]*ld-linux[^ ]*\) (.*/\1/p')
 if [ -n "$loader" ] && "$loader" --preload "$LIBRARY" "$HELPERS/helper_exit" 2>/dev/null; then
     start "$loader" --preload "$LIBRARY" "$sleeper" --name sleeper
     name=sleeper

@@ -285,8 +285,10 @@ int fh_resolution_find(const char *verb, const struct fh_process *process, struc
     inspect(&resolution->modules[0], fd, true);
     for (size_t i = 0; i < resolution->file_count; i++) {
         const struct fh_mapped_file *file = &resolution->files[i];
-        if (strcmp(file->path, process->executable) == 0)
+        if (strcmp(file->path, process->executable) == 0) {
+            resolution->modules[0].start = file->start;
             continue;
+        }
         struct fh_module *module = &resolution->modules[resolution->module_count++];
         module->path = file->path;
         module->start = file->start;
