@@ -10,6 +10,7 @@
 #include "base.h"
 #include "cache.h"
 #include "core.h"
+#include "fast.h"
 #include "os.h"
 
 FH_COLD static void *no_memory(void)
@@ -33,7 +34,7 @@ FH_EXPORT void *FH_API(malloc)(size_t size)
 /* Keeps errno, as POSIX.1-2024 asks: nothing below writes it. */
 FH_EXPORT void FH_API(free)(void *pointer)
 {
-    if (FH_UNLIKELY(!fh_cache_push(pointer))) fh_core_free(pointer);
+    fh_core_free_cached(pointer);
 }
 
 FH_EXPORT void *FH_API(calloc)(size_t count, size_t size)

@@ -11,6 +11,7 @@
 #include "api.h"
 #include "cache.h"
 #include "core.h"
+#include "fast.h"
 #include "os.h"
 
 typedef void new_handler(void);
@@ -77,7 +78,7 @@ FH_INLINE void *aligned_new_or(size_t size, size_t alignment, bool may_throw)
 
 FH_INLINE void delete_it(void *pointer)
 {
-    if (FH_UNLIKELY(!fh_cache_push(pointer))) fh_core_free(pointer);
+    fh_core_free_cached(pointer);
 }
 
 /* size_t is `m` in the mangled names; St11align_val_t and RKSt9nothrow_t are the tags. */

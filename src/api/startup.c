@@ -22,16 +22,7 @@ FH_EXPORT const char *fh_version(void)
     return FH_TEXT(FH_VERSION_MAJOR) "." FH_TEXT(FH_VERSION_MINOR) "." FH_TEXT(FH_VERSION_PATCH);
 }
 
-/* Before other constructors, as far as the loader lets a library say so. */
-__attribute__((constructor(101))) static void start(void)
-{
-    fh_core_ensure_init();
-    fh_os_note_stderr();
-    if (!fh_os_is_secure()) fh_options_read(environ); /* CVE-2023-4911: no environment in a setuid program */
-    fh_state_apply_options();
-    fh_state_enable_thread_end();
-    pthread_atfork(fh_fork_prepare, fh_fork_parent, fh_fork_child);
-}
+static int report_fd = 2;
 
 /* FREEHOLD_REPORT: 1 or all for every process, a number for the process of that id. */
 static bool report_is_wanted(const char *report)
@@ -47,8 +38,20 @@ static bool report_is_wanted(const char *report)
     return pid == fh_os_pid();
 }
 
+/* Before other constructors, as far as the loader lets a library say so. */
+__attribute__((constructor(101))) static void start(void)
+{
+    fh_core_ensure_init();
+    fh_os_note_stderr();
+    if (!fh_os_is_secure()) fh_options_read(environ); /* CVE-2023-4911: no environment in a setuid program */
+    if (report_is_wanted(fh_options.report)) report_fd = fh_os_keep_stderr();
+    fh_state_apply_options();
+    fh_state_enable_thread_end();
+    pthread_atfork(fh_fork_prepare, fh_fork_parent, fh_fork_child);
+}
+
 __attribute__((destructor(101))) static void end(void)
 {
     if (fh_options.check) fh_check_or_abort();
-    if (report_is_wanted(fh_options.report)) fh_account_print_to(2, true);
+    if (report_is_wanted(fh_options.report)) fh_account_print_to(report_fd, report_fd == 2);
 }

@@ -16,6 +16,8 @@
 #define FH_NOINLINE __attribute__((noinline))
 #define FH_COLD __attribute__((cold, noinline))
 #define FH_EXPORT __attribute__((visibility("default")))
+/* For variables that other files of the library read: no detour through the global offset table. */
+#define FH_HIDDEN __attribute__((visibility("hidden")))
 #define FH_ALIGNED(n) __attribute__((aligned(n)))
 #define FH_CACHE_LINE 64
 

@@ -6,8 +6,9 @@
  * thread-local variable, which holds the distance from the empty cache below: so it is right when it is all zero,
  * before the loader has copied the thread-local image, and the fast path needs no "is it set up?" test.
  *
- * Conservation: blocks on list i = capacity of class i - bins[i].room. Room goes below zero when a whole slab's list
- * was taken at once; frees then bypass the cache until it has been used up.
+ * Conservation: blocks on list i = capacity of class i - bins[i].room - blocks that frees took room for in vain and
+ * that has not been given back yet (core/fast.h). Room goes below zero when a whole slab's list was taken at once; frees
+ * then bypass the cache until it has been used up.
  */
 #ifndef FH_CACHE_H
 #define FH_CACHE_H
@@ -67,26 +68,36 @@ FH_INLINE void *fh_cache_pop(size_t request_bytes)
     return block;
 }
 
-/* True when the block is cached now; false when it is not this thread's, the cache is full, or something is wrong. */
-FH_INLINE bool fh_cache_push(void *pointer)
+/* Where a freed block went, or why it did not. */
+enum fh_cache_push_result {
+    FH_CACHE_PUSHED,
+    FH_CACHE_FULL,   /* it is a block of this thread's own slabs and all is well with it, but its class has no room;
+                      * room has been taken all the same, and the caller sees to it that it is given back */
+    FH_CACHE_REFUSED /* not this thread's, or something is wrong */
+};
+
+/* What push has found out, for the caller that goes on after FULL. */
+struct fh_cache_push {
+    struct fh_cache *cache; /* the calling thread's */
+    uint32_t class_bytes;
+    uint64_t mark; /* of the block */
+};
+
+FH_INLINE enum fh_cache_push_result fh_cache_push(void *pointer, struct fh_cache_push *found)
 {
-    struct fh_cache *cache = fh_cache_self();
-    uint32_t class_bytes = fh_pagemap_get(pointer) ^ cache->tag;
-    if (FH_UNLIKELY(class_bytes > FH_ENTRY_SIZE_MASK)) return false;
+    struct fh_cache *cache = found->cache = fh_cache_self();
+    uint32_t class_bytes = found->class_bytes = fh_pagemap_get(pointer) ^ cache->tag;
+    if (FH_UNLIKELY(class_bytes > FH_ENTRY_SIZE_MASK)) return FH_CACHE_REFUSED;
     struct fh_cache_bin *bin = fh_cache_bin_of(cache, class_bytes);
-    if (FH_UNLIKELY(!fh_is_block_start(pointer, bin->magic))) return false;
+    if (FH_UNLIKELY(!fh_is_block_start(pointer, bin->magic))) return FH_CACHE_REFUSED;
     fh_word *block = pointer;
-    uint64_t mark = fh_guard_mark(cache->secret, block);
-    if (FH_UNLIKELY(block[1] == mark)) return false;
-    if (FH_UNLIKELY(--bin->room < 0)) {
-        __asm__("" : "+m"(bin->room)); /* forget the old value: one decrement in memory is shorter than keeping it */
-        bin->room++;
-        return false;
-    }
+    uint64_t mark = found->mark = fh_guard_mark(cache->secret, block);
+    if (FH_UNLIKELY(block[1] == mark)) return FH_CACHE_REFUSED;
+    if (FH_UNLIKELY(--bin->room < 0)) return FH_CACHE_FULL;
     block[1] = mark;
     block[0] = mark ^ (uintptr_t)bin->head;
     bin->head = block;
-    return true;
+    return FH_CACHE_PUSHED;
 }
 
 /* Makes an empty cache for the owner with this number, `capacity_bytes` for each class; 0 turns caching off. */

@@ -17,6 +17,8 @@ void *fh_core_memalign(size_t alignment, size_t request_bytes);
 /* pointer is not NULL, request is not 0. */
 void *fh_core_realloc(void *pointer, size_t request_bytes);
 void fh_core_free(void *pointer);
+/* A block of the calling thread's own slabs for which the cache had no room but took it. */
+void fh_core_free_full(void *pointer, uint32_t class_bytes);
 size_t fh_core_usable(void *pointer);
 
 /* Before the first block; cheap when done already. */
@@ -53,9 +55,8 @@ extern uint32_t fh_fork_has_torn;
 
 /* Small blocks: small.c. */
 struct fh_state;
+struct fh_run;
 void *fh_small_alloc(struct fh_state *state, size_t class_bytes);
-/* A block of the state's own slabs; checks it first. */
-void fh_small_free_own(struct fh_state *state, void *pointer, uint32_t entry);
 /* A block of anybody's slabs that has been checked. */
 void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry);
 /* Stops unless the pointer is a block of a slab that the program holds. */
@@ -63,7 +64,10 @@ void fh_small_check(const void *pointer, uint32_t entry);
 void fh_small_drain_inbox(struct fh_state *state);
 void fh_small_flush_cache(struct fh_state *state);
 void fh_small_release_empty(struct fh_state *state);
-void fh_small_put(struct fh_state *state, void *block, uint32_t entry, bool keep_reserve);
+/* A slab that was full has something to give again, or one that had something is empty now. */
+void fh_small_slab_changed(struct fh_state *state, struct fh_run *run);
+/* Brings the counters up to what runs of frees have done, and lets the runs end. */
+void fh_small_end_runs(struct fh_state *state);
 /* Hand-over of blocks to other owners: remote.c. */
 void fh_remote_free(struct fh_state *state, void *pointer, uint32_t entry);
 void fh_remote_flush(struct fh_state *state);

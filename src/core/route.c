@@ -110,15 +110,6 @@ size_t fh_core_usable(void *pointer) { return usable_of(pointer, checked_entry(p
 
 void fh_core_free(void *pointer)
 {
-    /* The case that matters for speed: a block of the thread's own slabs, and the cache is full. */
-    struct fh_state *own = fh_state_if_plain();
-    if (FH_LIKELY(own && (uintptr_t)pointer >> 48 == 0)) {
-        uint32_t own_entry = fh_pagemap_get(pointer);
-        if (FH_LIKELY((own_entry ^ own->cache.tag) <= FH_ENTRY_SIZE_MASK)) {
-            fh_small_free_own(own, pointer, own_entry);
-            return;
-        }
-    }
     if (!pointer) return;
     uint32_t entry = checked_entry(pointer);
     size_t byte = fh_load_relaxed(&fh_options.perturb);

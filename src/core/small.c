@@ -29,10 +29,32 @@ static struct fh_slab *open_slab(struct fh_state *state, size_t class_bytes)
     return fh_slab_open(&state->slabs, base, shift, (uint32_t)class_bytes, 0, true);
 }
 
+static struct fh_run *run_of(struct fh_state *state, size_t class_bytes)
+{
+    return &state->runs[class_bytes / FH_ALIGNMENT];
+}
+
+/* Counts what the class's run has put onto its slab's list, and lets the run end. */
+static void end_run(struct fh_state *state, size_t class_bytes)
+{
+    struct fh_run *run = run_of(state, class_bytes);
+    if (!run->bytes) return;
+    uint32_t blocks = run->slab->free_count - run->counted;
+    fh_count_add(&run->slab->class->listed, blocks);
+    fh_cache_bin_of(&state->cache, class_bytes)->room += (int32_t)blocks;
+    *run = (struct fh_run){0};
+}
+
+void fh_small_end_runs(struct fh_state *state)
+{
+    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) end_run(state, size);
+}
+
 static void release_slab(struct fh_state *state, struct fh_slab *slab)
 {
     size_t bytes = (size_t)1 << slab->shift;
     bool is_mapping = slab->is_mapping;
+    end_run(state, slab->class_bytes);
     struct fh_heap *heap = fh_heaps_get(slab->heap);
     if (is_mapping) {
         fh_slab_close(&state->slabs, slab, 0);
@@ -44,20 +66,18 @@ static void release_slab(struct fh_state *state, struct fh_slab *slab)
 }
 
 /* One empty slab of a class may stay, if it is not large, so that a block that comes and goes costs no slab (S3). */
-static bool is_reserve(struct fh_state *state, struct fh_slab *slab)
+static bool is_reserve(struct fh_slab *slab)
 {
     if (slab->shift > FH_SLAB_SHIFT_MIDDLE || slab->is_mapping) return false;
-    struct fh_list *usable = &fh_slab_class_of(&state->slabs, slab->class_bytes)->usable;
+    struct fh_list *usable = &slab->class->usable;
     return usable->next == &slab->link && usable->prev == &slab->link;
 }
 
-void fh_small_put(struct fh_state *state, void *block, uint32_t entry, bool keep_reserve)
+void fh_small_slab_changed(struct fh_state *state, struct fh_run *run)
 {
-    struct fh_slab *slab = fh_slab_of(block, entry);
-    if (FH_UNLIKELY(!fh_slab_has_carved(slab, block))) fh_misuse(block, entry);
-    if (!fh_slab_put(&state->slabs, slab, block)) return;
-    if (keep_reserve && is_reserve(state, slab)) return;
-    release_slab(state, slab);
+    struct fh_slab *slab = run->slab;
+    fh_slab_relist(slab);
+    if (fh_slab_is_empty(slab) && !is_reserve(slab)) release_slab(state, slab);
 }
 
 void fh_small_release_empty(struct fh_state *state)
@@ -72,6 +92,21 @@ void fh_small_release_empty(struct fh_state *state)
     }
 }
 
+/* Back to its slab, by way of the class's run, which takes room in the cache that the run's end gives back. */
+static void put_own(struct fh_state *state, void *pointer, uint32_t entry)
+{
+    size_t class_bytes = entry & FH_ENTRY_SIZE_MASK;
+    struct fh_run *run = run_of(state, class_bytes);
+    if (!run->bytes || (uintptr_t)pointer - (uintptr_t)run->slab >= run->bytes) {
+        end_run(state, class_bytes);
+        struct fh_slab *slab = fh_slab_of(pointer, entry);
+        *run = (struct fh_run){slab, 1u << slab->shift, slab->free_count};
+    }
+    if (FH_UNLIKELY(!fh_slab_has_carved(run->slab, pointer))) fh_misuse(pointer, entry);
+    fh_cache_bin_of(&state->cache, class_bytes)->room--;
+    if (fh_slab_put(run->slab, pointer, fh_guard_mark(fh_guard.secret, pointer))) fh_small_slab_changed(state, run);
+}
+
 /* Each block of a guarded list goes back to its slab. */
 static void put_list(struct fh_state *state, void *list, size_t *count, size_t *bytes)
 {
@@ -83,7 +118,7 @@ static void put_list(struct fh_state *state, void *list, size_t *count, size_t *
             fh_fault(FH_FAULT_DAMAGED_LINK, block, entry & FH_ENTRY_SIZE_MASK, (struct fh_place){"a slab", 0, -1});
         ++*count;
         *bytes += entry & FH_ENTRY_SIZE_MASK;
-        fh_small_put(state, block, entry, true);
+        put_own(state, block, entry);
     }
 }
 
@@ -104,6 +139,7 @@ void fh_small_flush_cache(struct fh_state *state)
         void *list = bin->head;
         bin->head = NULL;
         put_list(state, list, &count, &bytes);
+        end_run(state, size);
         bin->room += (int32_t)count;
     }
 }
@@ -134,14 +170,15 @@ void *fh_small_alloc(struct fh_state *state, size_t class_bytes)
     if (!bin->head) {
         struct fh_slab *slab = usable_slab(state, class_bytes);
         if (!slab) return NULL;
+        end_run(state, class_bytes); /* it may be this slab's list that is taken now */
         if (state->cache_bytes == 0) { /* caching is off: one block at a time, so that every call comes here */
-            void *block = fh_slab_take_one(&state->slabs, slab);
+            void *block = fh_slab_take_one(slab);
             fh_guard_unmark(block);
             return block;
         }
         uint32_t count;
-        bin->head = slab->free_count ? fh_slab_take_list(&state->slabs, slab, &count)
-                                     : fh_slab_carve(&state->slabs, slab, UINT32_MAX, &count);
+        bin->head = slab->free_count ? fh_slab_take_list(slab, &count)
+                                     : fh_slab_carve(slab, UINT32_MAX, &count);
         bin->room -= (int32_t)count;
         fh_state_publish_class(state, class_bytes, bin->room);
     }
@@ -155,21 +192,28 @@ void fh_small_check(const void *pointer, uint32_t entry)
         fh_misuse(pointer, entry);
 }
 
-void fh_small_free_own(struct fh_state *state, void *pointer, uint32_t entry)
+void fh_core_free_full(void *pointer, uint32_t class_bytes)
 {
-    fh_small_check(pointer, entry);
+    struct fh_state *state = fh_state_of_cache(fh_cache_self());
+    fh_cache_bin_of(&state->cache, class_bytes)->room++; /* that push took in vain */
+    if (FH_UNLIKELY(state->cache_bytes == 0)) fh_core_free(pointer);
+    else put_own(state, pointer, state->cache.tag | class_bytes);
+}
+
+void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry)
+{
+    if (!state || fh_entry_owner(entry) != state->id) {
+        fh_remote_free(state, pointer, entry);
+        return;
+    }
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, entry & FH_ENTRY_SIZE_MASK);
-    if (FH_UNLIKELY(bin->room > 0)) { /* it came here not because the cache is full, but past the fast path */
+    if (bin->room > 0) { /* it came here not because the cache is full, but past the fast path */
         fh_guard_link(pointer, bin->head);
         bin->head = pointer;
         bin->room--;
         return;
     }
-    fh_small_put(state, pointer, entry, true);
-}
-
-void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry)
-{
-    if (state && fh_entry_owner(entry) == state->id) fh_small_free_own(state, pointer, entry);
-    else fh_remote_free(state, pointer, entry);
+    put_own(state, pointer, entry);
+    /* In a special mode every free must come this long way: no run for the fast path to follow. */
+    if (state->cache_bytes == 0) fh_small_end_runs(state);
 }

@@ -51,6 +51,7 @@ void fh_state_reset(struct fh_state *state)
     fh_medium_init(&state->medium, state->cache_bytes ? fh_load_relaxed(&fh_options.medium_cache_bytes) : 0);
     for (int i = 0; i < FH_OUTGOING_SLOTS; i++) state->outgoing[i] = (struct fh_outgoing){0};
     state->published = (struct fh_state_published){0};
+    for (int i = 0; i < FH_CLASS_COUNT; i++) state->runs[i] = (struct fh_run){0};
     state->heap = fh_heaps_for(state->id);
 }
 
@@ -192,6 +193,7 @@ void fh_state_leave(struct fh_state *state)
 
 void fh_state_publish(struct fh_state *state)
 {
+    fh_small_end_runs(state);
     for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT)
         fh_state_publish_class(state, size, fh_cache_bin_of(&state->cache, size)->room);
 }

@@ -41,6 +41,15 @@ struct fh_outgoing {
 };
 enum { FH_OUTGOING_SLOTS = 8, FH_OUTGOING_MOST = 32, FH_OUTGOING_MOST_BYTES = 4096 };
 
+/* A run of frees into one slab, of a class whose cache is full. Blocks between its start and `bytes` go straight onto
+ * its list; when the run is counted, how many they were is added to the class's counter and, as room that each of them
+ * took in vain, to the cache's bin. */
+struct fh_run {
+    struct fh_slab *slab;
+    uint32_t bytes;   /* size of the slab, 0 when there is no run */
+    uint32_t counted; /* the slab's free_count that the class's counter knows */
+};
+
 /* What a thread holds besides slabs, as of its last slow step; counters that others may read. */
 struct fh_state_published {
     uint32_t cached[FH_CLASS_COUNT];          /* small blocks in its cache, by class */
@@ -57,6 +66,7 @@ struct fh_state {
     struct fh_medium medium;
     struct fh_outgoing outgoing[FH_OUTGOING_SLOTS];
     struct fh_state_published published;
+    struct fh_run runs[FH_CLASS_COUNT]; /* by class: where blocks that the cache has no room for go */
     struct fh_heap *heap;    /* where new chunks come from */
     uintptr_t thread;        /* fh_os_self() of the thread that runs it */
     size_t cache_bytes;      /* capacity of each class; 0 while a special mode is on */

@@ -21,7 +21,7 @@ struct fh_guard {
     uint64_t bad_bits; /* bits that no pointer to a block has: above the address space, below the alignment */
 };
 
-extern struct fh_guard fh_guard;
+extern FH_HIDDEN struct fh_guard fh_guard;
 
 #define FH_POINTER_BAD_BITS (~(uint64_t)0x0000fffffffffff0)
 

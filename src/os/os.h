@@ -50,6 +50,9 @@ bool fh_os_is_secure(void);
 void fh_os_random(void *out, size_t size);
 /* Notes which file standard error is, so that fh_os_complain can tell when a program has reused the descriptor. */
 void fh_os_note_stderr(void);
+/* A second descriptor of standard error, for what is to be said after the program has closed its own (coreutils do so
+ * at exit); 2 when there is none to be had. */
+int fh_os_keep_stderr(void);
 /* Writes to standard error, unless descriptor 2 has become a data file since the start. */
 void fh_os_complain(const char *text, size_t length);
 void fh_os_write(int fd, const char *text, size_t length);

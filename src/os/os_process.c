@@ -66,6 +66,13 @@ static bool stderr_is_for_messages(void)
     return !fh_syscall_failed(flags) && (flags & O_APPEND);
 }
 
+int fh_os_keep_stderr(void)
+{
+    enum { OUT_OF_THE_WAY = 200 }; /* programs count on the lowest descriptors being free */
+    long fd = fh_syscall3(SYS_fcntl, 2, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
+    return fh_syscall_failed(fd) ? 2 : (int)fd;
+}
+
 void fh_os_complain(const char *text, size_t length)
 {
     if (stderr_is_for_messages()) fh_os_write(2, text, length);

@@ -37,7 +37,7 @@ bool fh_slab_is_sound(const struct fh_slab *slab)
 /* A slab joins (+1) or leaves (-1) its owner's sums; unsigned differences wrap as they should. */
 static void count_slab(struct fh_slab_owner *owner, const struct fh_slab *slab, size_t sign)
 {
-    struct fh_slab_class *class = fh_slab_class_of(owner, slab->class_bytes);
+    struct fh_slab_class *class = slab->class;
     size_t bytes = (size_t)1 << slab->shift;
     fh_count_add(&class->slabs, sign);
     fh_count_add(&class->capacity, sign * slab->capacity);
@@ -60,12 +60,13 @@ struct fh_slab *fh_slab_open(struct fh_slab_owner *owner, void *base, unsigned s
         .class_bytes = (uint16_t)class_bytes,
         .shift = (uint8_t)shift,
         .is_mapping = is_mapping,
-        .heap = heap,
+        .heap = (uint8_t)heap,
         .entry = fh_entry_of_slab(owner->id, class_bytes),
+        .class = fh_slab_class_of(owner, class_bytes),
     };
     slab->seal = seal_of(slab);
     count_slab(owner, slab, JOINS);
-    fh_slab_relist(owner, slab);
+    fh_slab_relist(slab);
     fh_pagemap_set(base, bytes, slab->entry);
     return slab;
 }
@@ -96,26 +97,27 @@ struct fh_slab *fh_slab_search(const void *block, uint32_t entry)
     return NULL;
 }
 
-void fh_slab_relist(struct fh_slab_owner *owner, struct fh_slab *slab)
+void fh_slab_relist(struct fh_slab *slab)
 {
     bool usable = slab->free_count > 0 || slab->carved < slab->capacity;
+    slab->notice_at = usable ? slab->carved : 1;
     if (usable == fh_list_is_linked(&slab->link)) return;
-    if (usable) fh_list_push_front(&fh_slab_class_of(owner, slab->class_bytes)->usable, &slab->link);
+    if (usable) fh_list_push_front(&slab->class->usable, &slab->link);
     else fh_list_remove(&slab->link);
 }
 
-void *fh_slab_take_list(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t *count)
+void *fh_slab_take_list(struct fh_slab *slab, uint32_t *count)
 {
     void *list = slab->free;
     *count = slab->free_count;
-    fh_count_sub(&fh_slab_class_of(owner, slab->class_bytes)->listed, slab->free_count);
+    fh_count_sub(&slab->class->listed, slab->free_count);
     slab->free = NULL;
     slab->free_count = 0;
-    fh_slab_relist(owner, slab);
+    fh_slab_relist(slab);
     return list;
 }
 
-void *fh_slab_carve(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t most, uint32_t *count)
+void *fh_slab_carve(struct fh_slab *slab, uint32_t most, uint32_t *count)
 {
     uint32_t left = slab->capacity - slab->carved;
     /* To the end of the page that the next object ends in, so that memory is touched a page at a time. */
@@ -132,34 +134,24 @@ void *fh_slab_carve(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t 
     for (uint32_t i = 1; i < n; i++, block += slab->class_bytes) fh_guard_link(block, block + slab->class_bytes);
     fh_guard_link(block, NULL);
     slab->carved = (uint16_t)(slab->carved + n);
-    fh_count_add(&fh_slab_class_of(owner, slab->class_bytes)->carved, n);
-    fh_slab_relist(owner, slab);
+    fh_count_add(&slab->class->carved, n);
+    fh_slab_relist(slab);
     *count = n;
     return first;
 }
 
-void *fh_slab_take_one(struct fh_slab_owner *owner, struct fh_slab *slab)
+void *fh_slab_take_one(struct fh_slab *slab)
 {
     uint32_t count;
-    if (!slab->free) return fh_slab_carve(owner, slab, 1, &count);
+    if (!slab->free) return fh_slab_carve(slab, 1, &count);
     void *block = slab->free, *next;
     if (FH_UNLIKELY(!fh_guard_follow(block, &next)))
         fh_fault(FH_FAULT_DAMAGED_LINK, block, slab->class_bytes, (struct fh_place){"a slab", (uintptr_t)slab, -1});
     slab->free = next;
     slab->free_count--;
-    fh_count_sub(&fh_slab_class_of(owner, slab->class_bytes)->listed, 1);
-    fh_slab_relist(owner, slab);
+    fh_count_sub(&slab->class->listed, 1);
+    fh_slab_relist(slab);
     return block;
-}
-
-bool fh_slab_put(struct fh_slab_owner *owner, struct fh_slab *slab, void *block)
-{
-    fh_guard_link(block, slab->free);
-    slab->free = block;
-    slab->free_count++;
-    fh_count_add(&fh_slab_class_of(owner, slab->class_bytes)->listed, 1);
-    if (!fh_list_is_linked(&slab->link)) fh_slab_relist(owner, slab);
-    return slab->free_count == slab->carved;
 }
 
 void fh_slab_rebuild(struct fh_slab_owner *owner, struct fh_slab *slab)
@@ -168,6 +160,7 @@ void fh_slab_rebuild(struct fh_slab_owner *owner, struct fh_slab *slab)
     slab->free_count = 0;
     slab->link.next = slab->link.prev = NULL;
     if (slab->carved > slab->capacity) slab->carved = slab->capacity;
+    slab->class = fh_slab_class_of(owner, slab->class_bytes);
     for (uint32_t i = slab->carved; i-- > 0;) {
         void *block = fh_slab_object(slab, i);
         if (!fh_guard_is_marked(block)) continue;
@@ -176,5 +169,5 @@ void fh_slab_rebuild(struct fh_slab_owner *owner, struct fh_slab *slab)
         slab->free_count++;
     }
     count_slab(owner, slab, JOINS);
-    fh_slab_relist(owner, slab);
+    fh_slab_relist(slab);
 }

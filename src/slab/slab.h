@@ -17,24 +17,29 @@
 #include "atomics.h"
 #include "base.h"
 #include "classes.h"
+#include "guard.h"
 #include "list.h"
 #include "pagemap.h"
 
 enum { FH_SLAB_HEAD_BYTES = 64, FH_SLAB_TAIL_BYTES = 8 };
 enum { FH_SLAB_SHIFT_LEAST = 12, FH_SLAB_SHIFT_MIDDLE = 14, FH_SLAB_SHIFT_MOST = 16 };
 
+struct fh_slab_class;
+
 struct fh_slab {
     uint64_t seal;        /* guard.h tag over `entry`: tells a damaged header */
     uint32_t entry;       /* of its pages in the page map: owner and class */
-    uint32_t heap;        /* number of the heap it came from */
+    uint8_t heap;         /* number of the heap it came from */
+    uint8_t shift;        /* log2 of the slab's size */
+    uint8_t is_mapping;   /* 1: a mapping of its own, 0: a chunk of a heap */
     void *free;           /* objects given back to the slab, a guarded list */
     uint16_t free_count;  /* on that list */
+    uint16_t notice_at;   /* free_count at which something is to be done: the slab becomes usable again, or empty */
     uint16_t carved;      /* objects that were ever handed out; those beyond were never touched by this slab */
     uint16_t capacity;    /* objects that fit */
     uint16_t first;       /* offset of the first object from the slab's base */
     uint16_t class_bytes; /* size of an object */
-    uint8_t shift;        /* log2 of the slab's size */
-    uint8_t is_mapping;   /* 1: a mapping of its own, 0: a chunk of a heap */
+    struct fh_slab_class *class; /* of its owner */
     struct fh_list link;  /* in the owner's list of its class, while it has objects to give */
 };
 FH_STATIC_ASSERT(sizeof(struct fh_slab) <= FH_SLAB_HEAD_BYTES, "the header fits its place");
@@ -89,15 +94,26 @@ FH_INLINE struct fh_slab *fh_slab_of(const void *block, uint32_t entry)
 }
 
 /* Takes the slab's whole list in O(1): its head, and how many. */
-void *fh_slab_take_list(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t *count);
+void *fh_slab_take_list(struct fh_slab *slab, uint32_t *count);
 /* Carves up to a page of objects that were never handed out; a guarded list of `count`, in address order. */
-void *fh_slab_carve(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t most, uint32_t *count);
+void *fh_slab_carve(struct fh_slab *slab, uint32_t most, uint32_t *count);
 /* One object from the list or uncarved, for when caching is off; NULL when the slab has none. */
-void *fh_slab_take_one(struct fh_slab_owner *owner, struct fh_slab *slab);
-/* Gives an object back to the slab's list. True when the slab is empty now: all that was carved is on its list. */
-bool fh_slab_put(struct fh_slab_owner *owner, struct fh_slab *slab, void *block);
+void *fh_slab_take_one(struct fh_slab *slab);
 /* The slab joins or leaves the list of its class according to whether it has something to give. */
-void fh_slab_relist(struct fh_slab_owner *owner, struct fh_slab *slab);
+void fh_slab_relist(struct fh_slab *slab);
+
+/*
+ * Gives an object back to the slab's list; `mark` is fh_guard_mark of it. True when something is to be done about the
+ * slab: call fh_slab_relist, and look whether it is empty. The class's `listed` is the caller's to keep: frees come in
+ * runs, and one addition a run is enough.
+ */
+FH_INLINE bool fh_slab_put(struct fh_slab *slab, void *block, uint64_t mark)
+{
+    ((fh_word *)block)[1] = mark;
+    ((fh_word *)block)[0] = mark ^ (uintptr_t)slab->free;
+    slab->free = block;
+    return FH_UNLIKELY(++slab->free_count == slab->notice_at);
+}
 
 /* In a forked child, where the thread that owned the slab does not exist: every object that is marked free goes to the
  * slab's list, whatever lists it was on. The owner's counts are brought up again from zero by the caller's walk. */
@@ -110,7 +126,7 @@ FH_INLINE void *fh_slab_object(const struct fh_slab *slab, uint32_t index)
 /* Whether an object that starts here was ever handed out. */
 FH_INLINE bool fh_slab_has_carved(const struct fh_slab *slab, const void *block)
 {
-    return (uintptr_t)block >= (uintptr_t)slab + slab->first && block < fh_slab_object(slab, slab->carved);
+    return (uintptr_t)block - (uintptr_t)slab - slab->first < (size_t)slab->carved * slab->class_bytes;
 }
 FH_INLINE bool fh_slab_is_empty(const struct fh_slab *slab) { return slab->free_count == slab->carved; }
 bool fh_slab_is_sound(const struct fh_slab *slab);
