@@ -53,14 +53,14 @@ static bool loader_gave_up(const struct trace *trace, bool from_start)
            trace->output[0] != '\0';
 }
 
-static void describe(const struct session *session, const struct trace *trace, const char *workload, int mode, int error,
-                     unsigned nth)
+static void describe(const struct session *session, const struct trace *trace, const char *workload, int mode,
+                     int error, unsigned nth)
 {
     if (session->quiet || session->failures > SHOWN_MAX) {
         return;
     }
-    fprintf(stderr, "FAILED: %s %s %s %u (first failed: %s; %u failed): %s %d in phase %d\n", workload, modes[mode].name,
-            errors[error].name, nth, trace_call_name(trace->first_given), trace->given,
+    fprintf(stderr, "FAILED: %s %s %s %u (first failed: %s; %u failed): %s %d in phase %d\n", workload,
+            modes[mode].name, errors[error].name, nth, trace_call_name(trace->first_given), trace->given,
             trace->end == TRACE_HUNG     ? "hung,"
             : trace->end == TRACE_EXITED ? "ended with status"
                                          : "died of signal",
@@ -213,8 +213,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: faults LIBRARY WORK quick|all|one|prove …\n");
         return 2;
     }
-    struct session session = {.library = strcmp(argv[1], "system") == 0 ? NULL : argv[1], .work = argv[2], .limit_s = LIMIT_S};
+    struct session session = {.work = argv[2], .limit_s = LIMIT_S};
 
+    session.library = strcmp(argv[1], "system") == 0 ? NULL : argv[1];
     session.anyone = session.library == NULL;
     if (strcmp(argv[3], "quick") == 0) {
         return run_quick(&session);

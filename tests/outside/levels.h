@@ -1,6 +1,6 @@
 /*
- * levels.h - the tests of the two levels, wholesale (W1 to W4) and retail (R1 to R6): each is a program that runs on the
- * malloc under test, and a judge that reads the system calls it made.
+ * levels.h - the tests of the two levels, wholesale (W1 to W4) and retail (R1 to R6): each is a program that runs on
+ * the malloc under test, and a judge that reads the system calls it made.
  */
 #ifndef OUTSIDE_LEVELS_H
 #define OUTSIDE_LEVELS_H

@@ -1,9 +1,10 @@
 /*
  * limits.c - runs one test of a process that is kept short; see limits.h.
  *
- *   limits --library LIBRARY TEST [NAME=VALUE…]   ("system": the malloc of libc); status 0 passed, 1 failed, 77 cannot run here
+ *   limits --library LIBRARY TEST [NAME=VALUE…]   ("system": the malloc of libc)
  *   limits --prove STANDIN                        the stand-in's defects are seen
  *   limits --list
+ * Status: 0 passed, 1 failed, 77 cannot run here.
  */
 #define _GNU_SOURCE
 #include "limits.h"

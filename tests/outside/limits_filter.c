@@ -142,7 +142,7 @@ static void all_taking_denied(void)
     for (size_t size = 1; size < 100000; size = size * 3 + 1) {
         size_t first = fill_up(size < 16 ? 16 : size, 1 << 30);
         size_t again = fill_up(size < 16 ? 16 : size, 1 << 30);
-        EXPECT(again >= first - first / 4, "blocks of %zu: %zu bytes at first, %zu the second time", size, first, again);
+        EXPECT(again >= first - first / 4, "blocks of %zu: %zu bytes at first, then %zu", size, first, again);
     }
     EXPECT(!hold(&none, 10 << 20), "10 MiB out of nothing");
     for (size_t i = 0; i < 50; i++) {

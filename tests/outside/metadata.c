@@ -61,8 +61,8 @@ static void look_at_headers(void)
                "the walk does not show %zu bytes as a live chunk", sizes[i]);
         EXPECT((block->size_bytes + HEADER) % 16 == 0, "%zu bytes: a chunk of %zu and its header", sizes[i],
                block->size_bytes);
-        EXPECT(block->size_bytes >= sizes[i] && block->size_bytes < sizes[i] + sizes[i] / 8 + 40, "%zu bytes got %zu", sizes[i],
-               block->size_bytes);
+        EXPECT(block->size_bytes >= sizes[i] && block->size_bytes < sizes[i] + sizes[i] / 8 + 40, "%zu bytes got %zu",
+               sizes[i], block->size_bytes);
         EXPECT(block->size_bytes == malloc_usable_size(one.address), "usable size %zu, %zu in the walk",
                malloc_usable_size(one.address), block->size_bytes);
         const struct fh_block *next = block_after(block);
@@ -148,8 +148,8 @@ static void free_twice(int size)
 }
 
 /*
- * Takes blocks of the size until one of them lies at the address (the free chunk may begin below it, where it has joined
- * its neighbour); then frees them all.
+ * Takes blocks of the size until one of them lies at the address (the free chunk may begin below it, where it has
+ * joined its neighbour); then frees them all.
  */
 static bool find_again(uintptr_t address, size_t size, size_t tries)
 {
@@ -183,8 +183,8 @@ static void follow_block(size_t size, bool cached)
     enum fh_block_state state = state_at(address);
     EXPECT(state == FH_STATE_FREE || (cached && state == FH_STATE_CACHED), "%zu bytes: state %d after free", size,
            (int)state);
-    EXPECT(find_again(address, size, state == FH_STATE_CACHED ? 1 : 64), "%zu bytes: the freed block was not found again",
-           size);
+    EXPECT(find_again(address, size, state == FH_STATE_CACHED ? 1 : 64),
+           "%zu bytes: the freed block was not found again", size);
     mark(MARK_END);
     flush_cache();
     state = state_at(address);

@@ -21,6 +21,7 @@ used_kib=$(awk '/^Committed_AS:/ { print $2 }' /proc/meminfo)
 dir=$(mktemp -d)
 mkfifo "$dir/alive"
 # The guardian sees the end of the file when the last holder of the fifo's other end, this script, is gone.
+# shellcheck disable=SC2016 # $1 is the guardian's
 setsid sh -c 'cat "$1/alive" >/dev/null; echo "$2" >"$3"; rm -rf "$1"' guardian "$dir" "$old" "$setting" &
 guardian=$!
 exec 3>"$dir/alive"

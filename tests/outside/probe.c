@@ -123,7 +123,7 @@ void adopt(struct held *held, void *address, size_t size)
 }
 
 static unsigned patience; /* 0: endless */
-static unsigned refusals; /* NULLs in a row */
+static unsigned refusals;
 
 void give_up_after(unsigned limit)
 {
@@ -140,9 +140,9 @@ static bool gave_up(void)
 
 static void count_answer(const void *address)
 {
-    unsigned so_far = address != NULL ? 0 : __atomic_load_n(&refusals, __ATOMIC_RELAXED) + 1;
-
-    __atomic_store_n(&refusals, so_far, __ATOMIC_RELAXED);
+    if (address == NULL) {
+        __atomic_add_fetch(&refusals, 1, __ATOMIC_RELAXED);
+    }
 }
 
 static bool take(struct held *held, void *address, size_t alignment, size_t size, int error, const char *call)

@@ -45,7 +45,7 @@ bool resize(struct held *held, size_t size);
 void drop(struct held *held);
 
 /*
- * After so many NULLs in a row hold* and resize give up without asking, until told 0: a workload that gets nothing any
+ * After so many NULLs hold* and resize give up without asking, until told 0: a workload that gets next to nothing any
  * more proves nothing more, and each refusal costs the tracer many stops.
  */
 void give_up_after(unsigned refusals);

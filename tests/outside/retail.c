@@ -19,8 +19,8 @@
 enum { HOLES = 32, HEADER = 8 };
 
 /*
- * Blocks one above the other in a row, with a live guard at both ends: taken from a heap whose holes are too small, they
- * lie side by side. False where they do not (a thread cache or a bin gave something else), which voids the test.
+ * Blocks one above the other in a row: taken from a heap whose holes are too small, they lie side by side.
+ * False where they do not (a thread cache or a bin gave something else), which voids the test.
  */
 static bool take_row(struct held *row, size_t count, size_t size)
 {

@@ -107,7 +107,9 @@ static void list_insert(void *block)
     struct free_chunk *chunk = block;
     struct free_chunk *bin = &bins[bin_of(chunk_size(block))];
 
-    if (defect("never_reuse") || (defect("forget_when_large") && chunk_size(block) > 80000 && chunk_size(block) < MIB)) {
+    bool largish = chunk_size(block) > 80000 && chunk_size(block) < MIB;
+
+    if (defect("never_reuse") || (defect("forget_when_large") && largish)) {
         chunk->next = chunk->previous = chunk;
         return;
     }
@@ -330,7 +332,7 @@ static void drop_mapping(struct mapping *mapping)
 
 void *standin_take(size_t request)
 {
-    size_t threshold = defect("high_threshold") ? 128 * 1024 + 1 : defect("low_threshold") ? 128 * 1024 - 16 : 128 * 1024;
+    size_t threshold = 128 * 1024 + (defect("high_threshold") ? 1 : defect("low_threshold") ? -16 : 0);
     void *block;
 
     enter();

@@ -396,7 +396,7 @@ static pid_t start(const struct trace_request *request, int errors)
         waitpid(child, NULL, 0);
         child = -1;
     }
-    /* A seized thread stops by itself only at its first event: interrupt it, so that calls are seen from the gate on. */
+    /* A seized thread runs on until its first event: interrupt it, so that calls are seen from the gate on. */
     if (child > 0) {
         ptrace(PTRACE_INTERRUPT, child, NULL, NULL);
         ssize_t written = write(gate[1], "g", 1);

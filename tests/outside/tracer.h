@@ -29,7 +29,7 @@ struct trace_event {
 struct trace_fault {
     unsigned nth;     /* the nth call that qualifies, from 1; 0: none fails, they are only counted */
     bool onward;      /* that one and every later one, until MARK_END */
-    bool anyone;      /* everybody's memory calls qualify; brk is TRACE_REFUSED, for libc takes an error for an address */
+    bool anyone;      /* everybody's memory calls qualify; brk is TRACE_REFUSED: libc takes an error for an address */
     bool from_start;  /* qualify from the first instruction of the library, not from MARK_BEGIN */
     int error;        /* errno to answer with; TRACE_REFUSED for a brk that leaves the break where it is */
     long only_number; /* only this system call qualifies, or -1 for all that memory comes and goes by */

@@ -3,8 +3,8 @@
  *
  *   work NAME     one workload; `work --list` names them
  *
- * The ballast is taken before anything can fail and verified at the end. After MARK_END no call fails any more, so every
- * request must be served, fh_check must find nothing and the account must add up.
+ * The ballast is taken before anything can fail and verified at the end. After MARK_END no call fails any more, so
+ * every request must be served, fh_check must find nothing and the account must add up.
  */
 #include "work.h"
 
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BALLAST = 24, RECOVERY = 48, PATIENCE = 150 };
+enum { BALLAST = 24, RECOVERY = 48, PATIENCE = 300 };
 
 static const struct workload *const groups[] = {small_workloads, large_workloads, many_workloads, library_workloads};
 static struct held ballast[BALLAST], recovered[RECOVERY];

@@ -1,5 +1,5 @@
 /*
- * work_many.c - workloads of several threads or processes: own heaps, blocks that change hands, births and deaths, fork.
+ * work_many.c - workloads of several threads or processes: blocks that change hands, births and deaths, fork.
  */
 #define _GNU_SOURCE
 #include "work.h"
