@@ -157,7 +157,10 @@ void *fh_heap_alloc(struct fh_heap *heap, size_t request_bytes, size_t alignment
     if (!enter(heap)) return NULL;
     struct fh_chunk *chunk = alloc_chunk(heap, fh_chunk_size_for(request_bytes), alignment, 0, zeroed);
     leave(heap);
-    return chunk ? fh_chunk_payload(chunk) : NULL;
+    if (!chunk) return NULL;
+    /* An object of a slab that lay here may have left its mark, and the program need not write to the block. */
+    fh_guard_unmark(fh_chunk_payload(chunk));
+    return fh_chunk_payload(chunk);
 }
 
 void *fh_heap_alloc_slab(struct fh_heap *heap, size_t slab_bytes)
