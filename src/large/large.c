@@ -162,6 +162,7 @@ static void note_freed(size_t size)
 void *fh_large_alloc(size_t request_bytes, size_t alignment, bool *zeroed)
 {
     size_t page = fh_os_page_size();
+    if (request_bytes == 0) request_bytes = 1; /* the pointer must lie within the mapping, however it is aligned */
     size_t offset = alignment <= FH_ALIGNMENT ? FH_LARGE_HEAD_BYTES : fh_min(alignment, page);
     size_t size;
     if (__builtin_add_overflow(request_bytes, offset, &size) || !fh_checked_align_up(size, page, &size)) return NULL;
