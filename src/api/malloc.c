@@ -5,6 +5,7 @@
  * frees, memalign rounds its alignment up to a power of two.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "api.h"
 #include "base.h"
@@ -43,6 +44,8 @@ FH_EXPORT void *FH_API(calloc)(size_t count, size_t size)
     if (FH_UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) return no_memory();
     void *pointer = fh_cache_pop(bytes);
     if (FH_LIKELY(pointer != NULL)) {
+        enum { WORTH_A_CALL = 128 };
+        if (bytes > WORTH_A_CALL) return memset(pointer, 0, bytes);
         fh_word *word = pointer, *end = word + fh_class_size(bytes) / sizeof *word;
         for (; word < end; word += 2) word[0] = word[1] = 0;
         return pointer;

@@ -5,6 +5,8 @@
  */
 #include "cache.h"
 
+#include "fault.h"
+
 /* A tag that no slab has: owners end at FH_ENTRY_OWNER_LIMIT, below it. */
 #define TAG_OF_NOBODY 0x7ffff000u
 FH_STATIC_ASSERT(TAG_OF_NOBODY >> FH_ENTRY_OWNER_SHIFT >= FH_ENTRY_OWNER_LIMIT, "nobody owns no slab");
@@ -19,10 +21,22 @@ void fh_cache_init(struct fh_cache *cache, uint32_t owner, size_t capacity_bytes
     cache->secret = fh_guard.secret;
     cache->bad_bits = fh_guard.bad_bits;
     cache->tag = fh_entry_of_slab(owner, 0);
-    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
+    for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT) {
         struct fh_cache_bin *bin = fh_cache_bin_of(cache, size);
         bin->head = NULL;
         bin->room = fh_cache_capacity(size, capacity_bytes);
         bin->magic = fh_block_magic((uint32_t)size);
     }
+}
+
+void *fh_cache_take_checked(struct fh_cache_bin *bin, size_t class_bytes)
+{
+    void *block = bin->head, *next;
+    if (FH_UNLIKELY(!fh_guard_follow(block, &next)))
+        fh_fault(FH_FAULT_DAMAGED_LINK, block, class_bytes,
+                 (struct fh_place){class_bytes <= FH_SMALL_MOST ? "a slab" : "a chunk", 0, -1});
+    bin->head = next;
+    bin->room++;
+    fh_guard_unmark(block);
+    return block;
 }

@@ -1,5 +1,5 @@
 /*
- * cache.h - the thread cache: the fast path of malloc and free for small blocks.
+ * cache.h - the thread cache: the fast path of malloc for blocks up to 1 KiB, and of free for small ones.
  *
  * Layer: cache. One LIFO list for each size class, touched by its thread alone, without atomics and without a look at
  * the slab. The lists are made of free blocks (guard.h). A thread finds its cache through one pointer-sized
@@ -30,7 +30,7 @@ struct fh_cache {
     uint64_t bad_bits;
     uint32_t tag;      /* page map entry of this thread's slabs, size 0 */
     uint32_t unused;
-    struct fh_cache_bin bins[FH_CLASS_COUNT];
+    struct fh_cache_bin bins[FH_CACHED_COUNT];
 };
 
 /* The cache of a thread that has none yet, and of one whose thread-local destructors have run. Always empty, matches
@@ -53,7 +53,7 @@ FH_INLINE struct fh_cache_bin *fh_cache_bin_of(struct fh_cache *cache, size_t cl
 /* A block for the request, or NULL: nothing cached, not small, or a damaged link. */
 FH_INLINE void *fh_cache_pop(size_t request_bytes)
 {
-    if (FH_UNLIKELY(request_bytes > FH_SMALL_MOST)) return NULL;
+    if (FH_UNLIKELY(request_bytes > FH_CACHED_MOST)) return NULL;
     struct fh_cache *cache = fh_cache_self();
     struct fh_cache_bin *bin = fh_cache_bin_of(cache, fh_class_size(request_bytes));
     fh_word *block = bin->head;
@@ -98,6 +98,16 @@ FH_INLINE enum fh_cache_push_result fh_cache_push(void *pointer, struct fh_cache
     block[0] = mark ^ (uintptr_t)bin->head;
     bin->head = block;
     return FH_CACHE_PUSHED;
+}
+
+/* The first block of a bin that is not empty; stops at a damaged one. */
+void *fh_cache_take_checked(struct fh_cache_bin *bin, size_t class_bytes);
+/* Puts a block that has been checked into a bin with room. */
+FH_INLINE void fh_cache_put(struct fh_cache_bin *bin, void *block)
+{
+    fh_guard_link(block, bin->head);
+    bin->head = block;
+    bin->room--;
 }
 
 /* Makes an empty cache for the owner with this number, `capacity_bytes` for each class; 0 turns caching off. */

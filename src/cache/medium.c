@@ -14,6 +14,7 @@ static unsigned bin_of(size_t bytes)
     unsigned step = (unsigned)(bytes >> (doubling - FH_MEDIUM_STEPS_SHIFT)) & ((1u << FH_MEDIUM_STEPS_SHIFT) - 1);
     return ((doubling - FH_MEDIUM_FIRST_DOUBLING) << FH_MEDIUM_STEPS_SHIFT) + step;
 }
+FH_STATIC_ASSERT(FH_MEDIUM_BINS <= 64, "one word tells which bins are filled");
 FH_STATIC_ASSERT((15 - FH_MEDIUM_FIRST_DOUBLING + 1) << FH_MEDIUM_STEPS_SHIFT == FH_MEDIUM_BINS, "bins reach 64 KiB");
 FH_STATIC_ASSERT(FH_MEDIUM_LEAST >= 1 << FH_MEDIUM_FIRST_DOUBLING, "the first doubling holds the least block");
 
@@ -43,7 +44,7 @@ static void *pop(struct fh_medium *medium, unsigned bin)
     if (FH_UNLIKELY(!fh_guard_follow(block, &next)))
         fh_fault(FH_FAULT_DAMAGED_LINK, block, SIZE_MAX, (struct fh_place){"a cached chunk", 0, -1});
     medium->bins[bin] = next;
-    if (!next) medium->filled[bin / 64] &= ~((uint64_t)1 << bin % 64);
+    if (!next) medium->filled &= ~((uint64_t)1 << bin);
     medium->bytes -= read_size(block);
     medium->blocks--;
     fh_guard_unmark(block);
@@ -68,7 +69,7 @@ bool fh_medium_put(struct fh_medium *medium, void *block, size_t usable_bytes)
     fh_guard_link(block, medium->bins[bin]);
     write_size(block, usable_bytes);
     medium->bins[bin] = block;
-    medium->filled[bin / 64] |= (uint64_t)1 << bin % 64;
+    medium->filled |= (uint64_t)1 << bin;
     medium->bytes += usable_bytes;
     medium->blocks++;
     return true;
@@ -76,7 +77,5 @@ bool fh_medium_put(struct fh_medium *medium, void *block, size_t usable_bytes)
 
 void *fh_medium_take_any(struct fh_medium *medium)
 {
-    for (unsigned word = 0; word < 2; word++)
-        if (medium->filled[word]) return pop(medium, word * 64 + (unsigned)__builtin_ctzll(medium->filled[word]));
-    return NULL;
+    return medium->filled ? pop(medium, (unsigned)__builtin_ctzll(medium->filled)) : NULL;
 }

@@ -11,15 +11,15 @@
 #include "base.h"
 
 enum {
-    FH_MEDIUM_LEAST = 240,          /* usable bytes */
+    FH_MEDIUM_LEAST = 1040,          /* usable bytes; below, the cache has lists by exact size */
     FH_MEDIUM_MOST = 32 * 1024 + 64, /* usable bytes; larger ones go to their heap at once */
     FH_MEDIUM_STEPS_SHIFT = 3,
-    FH_MEDIUM_FIRST_DOUBLING = 7,
-    FH_MEDIUM_BINS = 72
+    FH_MEDIUM_FIRST_DOUBLING = 10,
+    FH_MEDIUM_BINS = 48
 };
 
 struct fh_medium {
-    uint64_t filled[2]; /* bit b: bins[b] is not empty */
+    uint64_t filled;    /* bit b: bins[b] is not empty */
     size_t bytes;       /* usable bytes held */
     size_t blocks;      /* held */
     size_t most_bytes;

@@ -12,6 +12,15 @@
  * to a class does. Class 0 exists only so that a class's bytes index its bin; it stays empty. */
 enum { FH_SMALL_MOST = 256, FH_CLASS_COUNT = FH_SMALL_MOST / 16 + 1 };
 
+/*
+ * Above, up to this many bytes, blocks are heap chunks of one exact size for every 16 bytes too, so that a thread can
+ * keep freed ones on lists like those of small blocks. A chunk's usable size is 8 modulo 16; the class is 8 less.
+ */
+enum { FH_CACHED_MOST = 1024, FH_CACHED_COUNT = FH_CACHED_MOST / 16 + 1 };
+
+/* Usable bytes of the blocks of a class. */
+FH_INLINE size_t fh_class_usable(size_t class_bytes) { return class_bytes <= FH_SMALL_MOST ? class_bytes : class_bytes + 8; }
+
 FH_INLINE size_t fh_class_size(size_t request_bytes) { return fh_align_up(request_bytes, FH_ALIGNMENT); }
 
 /*

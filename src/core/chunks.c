@@ -24,50 +24,76 @@ static void publish_medium(struct fh_state *state)
     fh_store_relaxed(&state->published.medium_blocks, state->medium.blocks);
 }
 
+/* What the thread keeps: lists by exact size up to FH_CACHED_MOST, a coarser store above. */
+static void *take_kept(struct fh_state *state, size_t request_bytes)
+{
+    if (request_bytes <= FH_CACHED_MOST) {
+        struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, fh_class_size(request_bytes));
+        return request_bytes > FH_SMALL_MOST && bin->head ? fh_cache_take_checked(bin, fh_class_size(request_bytes)) : NULL;
+    }
+    if (request_bytes > FH_MEDIUM_MOST) return NULL;
+    void *kept = fh_medium_take(&state->medium, request_bytes);
+    if (kept) publish_medium(state);
+    return kept;
+}
+
+static bool keep(struct fh_state *state, void *pointer, size_t usable_bytes)
+{
+    if (usable_bytes >= FH_MEDIUM_LEAST) {
+        if (!fh_medium_put(&state->medium, pointer, usable_bytes)) return false;
+        publish_medium(state);
+        return true;
+    }
+    size_t class_bytes = fh_align_down(usable_bytes, FH_ALIGNMENT);
+    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
+    if (class_bytes <= FH_SMALL_MOST || bin->room <= 0) return false;
+    fh_cache_put(bin, pointer);
+    return true;
+}
+
 void *fh_chunk_alloc(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed)
 {
     *zeroed = false;
-    if (state && alignment <= FH_ALIGNMENT && request_bytes <= FH_MEDIUM_MOST) {
-        void *kept = fh_medium_take(&state->medium, request_bytes);
-        if (kept) {
-            publish_medium(state);
-            return kept;
-        }
+    if (state && alignment <= FH_ALIGNMENT) {
+        void *kept = take_kept(state, request_bytes);
+        if (kept) return kept;
     }
     if (request_bytes > FH_CHUNK_MOST || alignment > FH_CHUNK_MOST) return NULL;
+    /* Of the exact size of its class, so that it can be kept for the next request of the class. */
+    if (request_bytes <= FH_CACHED_MOST && request_bytes > FH_SMALL_MOST)
+        request_bytes = fh_class_usable(fh_class_size(request_bytes));
     void *pointer = alloc_from_heaps(state ? state->heap : fh_heaps_get(0), request_bytes, alignment, zeroed);
     /* No heap can be locked (a fork is being prepared) or grown: a mapping of its own may still be had. */
     return pointer ? pointer : fh_large_alloc(request_bytes, alignment, zeroed);
 }
 
-void fh_chunk_check(const void *pointer, uint32_t entry)
+size_t fh_chunk_check(const void *pointer, uint32_t entry)
 {
-    const struct fh_chunk *chunk = fh_chunk_of(pointer);
-    bool sound = (uintptr_t)pointer % FH_ALIGNMENT == 0 && fh_chunk_is_sound(chunk);
-    if (FH_UNLIKELY(!sound)) fh_misuse(pointer, entry);
-    uint64_t content = fh_chunk_read(chunk);
-    struct fh_place place = {"a chunk", 0, (int)fh_entry_owner(entry)};
-    if (FH_UNLIKELY(!(content & FH_CHUNK_IN_USE) || fh_guard_is_marked(pointer)))
-        fh_fault(FH_FAULT_DOUBLE_FREE, pointer, fh_chunk_size(content) - FH_CHUNK_TAG_BYTES, place);
-    if (FH_UNLIKELY(content & (FH_CHUNK_SLAB | FH_CHUNK_FENCE)))
-        fh_fault(FH_FAULT_FOREIGN_POINTER, pointer, SIZE_MAX, place);
+    uint64_t tag = (uintptr_t)pointer % FH_ALIGNMENT == 0 ? fh_chunk_raw_tag(fh_chunk_of(pointer)) : 0;
+    if (FH_UNLIKELY(!tag || !fh_guard_is_sealed(tag, (uintptr_t)fh_chunk_of(pointer)))) fh_misuse(pointer, entry);
+    size_t usable = fh_chunk_size(tag & FH_TAG_CONTENT) - FH_CHUNK_TAG_BYTES;
+    enum { WANTED = FH_CHUNK_IN_USE, UNWANTED = FH_CHUNK_SLAB | FH_CHUNK_FENCE };
+    if (FH_UNLIKELY((tag & (WANTED | UNWANTED)) != WANTED || fh_guard_is_marked(pointer))) {
+        struct fh_place place = {"a chunk", 0, (int)fh_entry_owner(entry)};
+        if ((tag & FH_CHUNK_IN_USE) && (tag & UNWANTED)) fh_fault(FH_FAULT_FOREIGN_POINTER, pointer, SIZE_MAX, place);
+        fh_fault(FH_FAULT_DOUBLE_FREE, pointer, usable, place);
+    }
+    return usable;
 }
 
-void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry)
+void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry, size_t usable_bytes)
 {
-    fh_chunk_check(pointer, entry);
-    size_t usable = fh_chunk_size(fh_chunk_read(fh_chunk_of(pointer))) - FH_CHUNK_TAG_BYTES;
-    if (state && fh_medium_put(&state->medium, pointer, usable)) {
-        publish_medium(state);
-        return;
-    }
-    fh_heap_free(fh_heaps_get(fh_entry_owner(entry)), pointer);
+    if (!state || !keep(state, pointer, usable_bytes)) fh_heap_free(fh_heaps_get(fh_entry_owner(entry)), pointer);
 }
+
+static void give_back(void *pointer) { fh_heap_free(fh_heaps_get(fh_entry_owner(fh_pagemap_get(pointer))), pointer); }
 
 void fh_chunk_flush_cache(struct fh_state *state)
 {
-    void *pointer;
-    while ((pointer = fh_medium_take_any(&state->medium)) != NULL)
-        fh_heap_free(fh_heaps_get(fh_entry_owner(fh_pagemap_get(pointer))), pointer);
+    for (size_t size = FH_SMALL_MOST + FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT) {
+        struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, size);
+        while (bin->head) give_back(fh_cache_take_checked(bin, size));
+    }
+    for (void *pointer; (pointer = fh_medium_take_any(&state->medium)) != NULL;) give_back(pointer);
     publish_medium(state);
 }

@@ -71,10 +71,12 @@ void fh_small_end_runs(struct fh_state *state);
 /* Hand-over of blocks to other owners: remote.c. */
 void fh_remote_free(struct fh_state *state, void *pointer, uint32_t entry);
 void fh_remote_flush(struct fh_state *state);
-/* Medium blocks: chunks.c. */
+/* Medium blocks: chunks.c. A chunk of a heap, or a mapping while no heap can give one. */
 void *fh_chunk_alloc(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed);
-void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry);
-void fh_chunk_check(const void *pointer, uint32_t entry);
+/* Stops unless the pointer is a block of a heap that the program holds; its usable size. */
+size_t fh_chunk_check(const void *pointer, uint32_t entry);
+/* A block that has been checked. */
+void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry, size_t usable_bytes);
 void fh_chunk_flush_cache(struct fh_state *state);
 
 /* Explains a pointer that is none of ours and stops: misuse.c. */

@@ -81,43 +81,37 @@ void *fh_core_memalign(size_t alignment, size_t request_bytes)
     return pointer;
 }
 
-/* Stops unless the pointer is a block that the program holds; the page map's entry for it. */
-static uint32_t checked_entry(const void *pointer)
+/* The page map's entry for a pointer; nobody's for one that no address space has. */
+static uint32_t entry_of(const void *pointer) { return (uintptr_t)pointer >> 48 ? 0 : fh_pagemap_get(pointer); }
+
+/* Stops unless the pointer is a block that the program holds; its usable size. */
+static size_t checked_usable(void *pointer, uint32_t entry)
 {
-    uint32_t entry = (uintptr_t)pointer >> 48 ? 0 : fh_pagemap_get(pointer);
     switch (fh_entry_kind(entry)) {
-    case FH_PAGE_SLAB: fh_small_check(pointer, entry); break;
-    case FH_PAGE_HEAP: fh_chunk_check(pointer, entry); break;
+    case FH_PAGE_SLAB: fh_small_check(pointer, entry); return entry & FH_ENTRY_SIZE_MASK;
+    case FH_PAGE_HEAP: return fh_chunk_check(pointer, entry);
     case FH_PAGE_LARGE:
         if ((uintptr_t)pointer % FH_ALIGNMENT || !fh_large_is_sound(pointer) || fh_guard_is_marked(pointer))
             fh_misuse(pointer, entry);
-        break;
-    case FH_PAGE_FOREIGN: fh_misuse(pointer, entry);
+        return fh_large_usable(pointer);
+    case FH_PAGE_FOREIGN: break;
     }
-    return entry;
+    fh_misuse(pointer, entry);
 }
 
-static size_t usable_of(void *pointer, uint32_t entry)
-{
-    switch (fh_entry_kind(entry)) {
-    case FH_PAGE_SLAB: return entry & FH_ENTRY_SIZE_MASK;
-    case FH_PAGE_HEAP: return fh_chunk_size(fh_chunk_read(fh_chunk_of(pointer))) - FH_CHUNK_TAG_BYTES;
-    default: return fh_large_usable(pointer);
-    }
-}
-
-size_t fh_core_usable(void *pointer) { return usable_of(pointer, checked_entry(pointer)); }
+size_t fh_core_usable(void *pointer) { return checked_usable(pointer, entry_of(pointer)); }
 
 void fh_core_free(void *pointer)
 {
     if (!pointer) return;
-    uint32_t entry = checked_entry(pointer);
+    uint32_t entry = entry_of(pointer);
+    size_t usable = checked_usable(pointer, entry);
     size_t byte = fh_load_relaxed(&fh_options.perturb);
-    if (FH_UNLIKELY(byte)) memset(pointer, (int)byte, usable_of(pointer, entry));
+    if (FH_UNLIKELY(byte)) memset(pointer, (int)byte, usable);
     struct fh_state *state = fh_state_enter();
     switch (fh_entry_kind(entry)) {
     case FH_PAGE_SLAB: fh_small_free(state, pointer, entry); break;
-    case FH_PAGE_HEAP: fh_chunk_free(state, pointer, entry); break;
+    case FH_PAGE_HEAP: fh_chunk_free(state, pointer, entry, usable); break;
     default: fh_large_free(pointer); break;
     }
     fh_state_leave(state);
@@ -140,8 +134,8 @@ static bool resize_in_place(void *pointer, uint32_t entry, size_t usable, size_t
 void *fh_core_realloc(void *pointer, size_t request_bytes)
 {
     if (request_bytes > PTRDIFF_MAX) return NULL;
-    uint32_t entry = checked_entry(pointer);
-    size_t usable = usable_of(pointer, entry);
+    uint32_t entry = entry_of(pointer);
+    size_t usable = checked_usable(pointer, entry);
     if (fh_entry_kind(entry) == FH_PAGE_LARGE) {
         /* A mapping stays one until it has shrunk well below the threshold. */
         if (request_bytes >= fh_load_relaxed(&fh_options.mmap_threshold) / 2) {

@@ -152,18 +152,6 @@ static struct fh_slab *usable_slab(struct fh_state *state, size_t class_bytes)
     return FH_CONTAINER(usable->next, struct fh_slab, link);
 }
 
-static void *take_checked(struct fh_cache_bin *bin, size_t class_bytes)
-{
-    void *block = bin->head, *next;
-    if (FH_UNLIKELY(!fh_guard_follow(block, &next)))
-        fh_fault(FH_FAULT_DAMAGED_LINK, block, class_bytes,
-                 (struct fh_place){"a slab", (uintptr_t)fh_slab_of(block, fh_pagemap_get(block)), -1});
-    bin->head = next;
-    bin->room++;
-    fh_guard_unmark(block);
-    return block;
-}
-
 void *fh_small_alloc(struct fh_state *state, size_t class_bytes)
 {
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
@@ -182,7 +170,7 @@ void *fh_small_alloc(struct fh_state *state, size_t class_bytes)
         bin->room -= (int32_t)count;
         fh_state_publish_class(state, class_bytes, bin->room);
     }
-    return take_checked(bin, class_bytes);
+    return fh_cache_take_checked(bin, class_bytes);
 }
 
 void fh_small_check(const void *pointer, uint32_t entry)
@@ -208,9 +196,7 @@ void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry)
     }
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, entry & FH_ENTRY_SIZE_MASK);
     if (bin->room > 0) { /* it came here not because the cache is full, but past the fast path */
-        fh_guard_link(pointer, bin->head);
-        bin->head = pointer;
-        bin->room--;
+        fh_cache_put(bin, pointer);
         return;
     }
     put_own(state, pointer, entry);

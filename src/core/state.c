@@ -194,7 +194,7 @@ void fh_state_leave(struct fh_state *state)
 void fh_state_publish(struct fh_state *state)
 {
     fh_small_end_runs(state);
-    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT)
+    for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT)
         fh_state_publish_class(state, size, fh_cache_bin_of(&state->cache, size)->room);
 }
 

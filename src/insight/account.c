@@ -63,9 +63,15 @@ static void add_state(struct fh_account *account, struct fh_state *state)
 
     const struct fh_state_published *published = &state->published;
     size_t away = fh_load_relaxed(&published->outgoing_bytes) + fh_load_relaxed(&published->medium_bytes);
+    size_t blocks = fh_load_relaxed(&published->outgoing_objects) + fh_load_relaxed(&published->medium_blocks);
+    for (size_t size = FH_SMALL_MOST + FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT) {
+        size_t cached = fh_load_relaxed(&published->cached[size / FH_ALIGNMENT]);
+        away += cached * fh_class_usable(size);
+        blocks += cached;
+    }
     account->cached_bytes += away;
     account->live_bytes -= away;
-    account->live_blocks -= fh_load_relaxed(&published->outgoing_objects) + fh_load_relaxed(&published->medium_blocks);
+    account->live_blocks -= blocks;
 }
 
 static void add_large(struct fh_account *account)

@@ -181,15 +181,25 @@ static void check_reserves(struct check *check, struct fh_state *state)
 }
 
 /* S1, S2 for the caller's own cache; other threads' caches are theirs to touch. */
+static bool is_cacheable(const struct fh_state *state, const void *block, size_t class_bytes)
+{
+    uint32_t entry = fh_pagemap_get(block);
+    if (class_bytes <= FH_SMALL_MOST)
+        return entry == fh_entry_of_slab(state->id, (uint32_t)class_bytes) &&
+               fh_is_block_start(block, fh_block_magic((uint32_t)class_bytes));
+    const struct fh_chunk *chunk = fh_chunk_of(block);
+    if (fh_entry_kind(entry) != FH_PAGE_HEAP || !fh_chunk_is_sound(chunk)) return false;
+    uint64_t content = fh_chunk_raw_tag(chunk) & FH_TAG_CONTENT;
+    return (content & FH_CHUNK_IN_USE) && fh_chunk_size(content) - FH_CHUNK_TAG_BYTES == fh_class_usable(class_bytes);
+}
+
 static void check_cache(struct check *check, struct fh_state *state)
 {
-    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
+    for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT) {
         struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, size);
         int32_t expected = fh_cache_capacity(size, state->cache_bytes) - bin->room;
         for (void *block = bin->head; block; expected--) {
-            bool ours = fh_pagemap_get(block) == fh_entry_of_slab(state->id, (uint32_t)size) &&
-                        fh_is_block_start(block, bin->magic);
-            if (!ours || expected <= 0 || !fh_guard_follow(block, &block)) {
+            if (!is_cacheable(state, block, size) || expected <= 0 || !fh_guard_follow(block, &block)) {
                 violated(check, "S2", block, "cached block is not an object of this class, or is damaged");
                 return;
             }

@@ -238,11 +238,13 @@ void *fh_large_resize(void *pointer, size_t request_bytes)
          * is there: so the place is mapped first, and the pages are moved onto it. */
         char *target = fh_wholesale_map(wanted);
         if (!target) return NULL;
-        if (!fh_pagemap_prepare(target + offset, 1) || !fh_wholesale_move(start, size, target, wanted)) {
+        bool prepared = fh_pagemap_prepare(target + offset, 1);
+        fh_pagemap_set(pointer, 1, 0); /* before the pages move: another thread's mapping may come here at once */
+        if (!prepared || !fh_wholesale_move(start, size, target, wanted)) {
+            fh_pagemap_set(pointer, 1, FH_ENTRY_LARGE);
             fh_wholesale_discard(target, wanted);
             return NULL;
         }
-        fh_pagemap_set(pointer, 1, 0);
         pointer = target + offset;
         fh_pagemap_set(pointer, 1, FH_ENTRY_LARGE);
     }
