@@ -225,6 +225,7 @@ void fh_state_settle(struct fh_state *state)
         if (!fh_cas_acq_rel(&state->status, &status, FH_STATE_CLAIMED)) return; /* whoever has it will look */
         fh_small_drain_inbox(state);
         fh_small_release_empty(state);
+        fh_small_end_runs(state); /* nobody runs it who would count them later */
         status = FH_STATE_CLAIMED;
         if (!fh_cas_acq_rel(&state->status, &status, FH_STATE_ABANDONED)) {
             fh_store_release(&state->status, FH_STATE_ABANDONED);
