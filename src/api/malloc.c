@@ -33,10 +33,7 @@ FH_EXPORT void *FH_API(malloc)(size_t size)
 }
 
 /* Keeps errno, as POSIX.1-2024 asks: nothing below writes it. */
-FH_EXPORT void FH_API(free)(void *pointer)
-{
-    fh_core_free_cached(pointer);
-}
+FH_EXPORT void FH_API(free)(void *pointer) { fh_core_free_cached(pointer); }
 
 FH_EXPORT void *FH_API(calloc)(size_t count, size_t size)
 {

@@ -76,10 +76,7 @@ FH_INLINE void *aligned_new_or(size_t size, size_t alignment, bool may_throw)
     return FH_LIKELY(pointer != NULL) ? pointer : retry(size, alignment, may_throw);
 }
 
-FH_INLINE void delete_it(void *pointer)
-{
-    fh_core_free_cached(pointer);
-}
+FH_INLINE void delete_it(void *pointer) { fh_core_free_cached(pointer); }
 
 /* size_t is `m` in the mangled names; St11align_val_t and RKSt9nothrow_t are the tags. */
 #define FH_NEW(name, parameters, body) \

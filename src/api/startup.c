@@ -4,6 +4,8 @@
  * Layer: api. Calls of malloc that come before the constructor work with the defaults; nothing here is needed for them.
  */
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core.h"
@@ -22,21 +24,24 @@ FH_EXPORT const char *fh_version(void)
     return FH_TEXT(FH_VERSION_MAJOR) "." FH_TEXT(FH_VERSION_MINOR) "." FH_TEXT(FH_VERSION_PATCH);
 }
 
+enum { REPORT_NEVER = 0, REPORT_ALWAYS = -1 };
+static long report_pid = REPORT_NEVER; /* the process to report on */
 static int report_fd = 2;
 
-/* FREEHOLD_REPORT: 1 or all for every process, a number for the process of that id. */
-static bool report_is_wanted(const char *report)
+/* FREEHOLD_REPORT: 1 or all for every process, another number for the process of that id, 0 for none. */
+static long parse_report(const char *text)
 {
-    if (!report || !report[0]) return false;
-    if ((report[0] == '1' && !report[1]) || (report[0] == 'a' && report[1] == 'l' && report[2] == 'l' && !report[3]))
-        return true;
-    int pid = 0;
-    for (; *report; report++) {
-        if (*report < '0' || *report > '9' || pid > 100000000) return false;
-        pid = pid * 10 + (*report - '0');
-    }
-    return pid == fh_os_pid();
+    if (!text) return REPORT_NEVER;
+    if (strcmp(text, "1") == 0 || strcmp(text, "all") == 0) return REPORT_ALWAYS;
+    char *end;
+    long pid = strtol(text, &end, 10);
+    if (end != text && !*end && pid >= 0) return pid;
+    static const char line[] = "freehold: FREEHOLD_REPORT is neither 1, all, 0 nor a process id; ignored\n";
+    fh_os_complain(line, sizeof line - 1);
+    return REPORT_NEVER;
 }
+
+static bool report_is_wanted(void) { return report_pid == REPORT_ALWAYS || report_pid == fh_os_pid(); }
 
 /* Before other constructors, as far as the loader lets a library say so. */
 __attribute__((constructor(101))) static void start(void)
@@ -44,7 +49,8 @@ __attribute__((constructor(101))) static void start(void)
     fh_core_ensure_init();
     fh_os_note_stderr();
     if (!fh_os_is_secure()) fh_options_read(environ); /* CVE-2023-4911: no environment in a setuid program */
-    if (report_is_wanted(fh_options.report)) report_fd = fh_os_keep_stderr();
+    report_pid = parse_report(fh_options.report);
+    if (report_pid != REPORT_NEVER && report_is_wanted()) report_fd = fh_os_keep_stderr();
     fh_state_apply_options();
     fh_state_enable_thread_end();
     pthread_atfork(fh_fork_prepare, fh_fork_parent, fh_fork_child);
@@ -53,5 +59,5 @@ __attribute__((constructor(101))) static void start(void)
 __attribute__((destructor(101))) static void end(void)
 {
     if (fh_options.check) fh_check_or_abort();
-    if (report_is_wanted(fh_options.report)) fh_account_print_to(report_fd, report_fd == 2);
+    if (report_pid != REPORT_NEVER && report_is_wanted()) fh_account_print_to(report_fd, report_fd == 2);
 }

@@ -22,7 +22,7 @@
 #define FH_CACHE_LINE 64
 
 #define FH_STATIC_ASSERT(cond, why) _Static_assert(cond, why)
-#define FH_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define FH_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* Assertions that only debug builds pay for; the checks that guard against the program's own bugs are always on and
  * live in guard/. A failed assertion is a bug of Freehold. */

@@ -7,8 +7,8 @@
  * before the loader has copied the thread-local image, and the fast path needs no "is it set up?" test.
  *
  * Conservation: blocks on list i = capacity of class i - bins[i].room - blocks that frees took room for in vain and
- * that has not been given back yet (core/fast.h). Room goes below zero when a whole slab's list was taken at once; frees
- * then bypass the cache until it has been used up.
+ * that has not been given back yet (core/fast.h). Room goes below zero when a whole slab's list was taken at once;
+ * frees then bypass the cache until it has been used up.
  */
 #ifndef FH_CACHE_H
 #define FH_CACHE_H
@@ -26,9 +26,9 @@ struct fh_cache_bin {
 FH_STATIC_ASSERT(sizeof(struct fh_cache_bin) == 16, "the bin of size s is s bytes into the array");
 
 struct fh_cache {
-    uint64_t secret;   /* copies of fh_guard's: same cache line as the bins */
+    uint64_t secret; /* copies of fh_guard's: same cache line as the bins */
     uint64_t bad_bits;
-    uint32_t tag;      /* page map entry of this thread's slabs, size 0 */
+    uint32_t tag; /* page map entry of this thread's slabs, size 0 */
     uint32_t unused;
     struct fh_cache_bin bins[FH_CACHED_COUNT];
 };
@@ -43,7 +43,10 @@ FH_INLINE struct fh_cache *fh_cache_self(void)
 {
     return (struct fh_cache *)((uintptr_t)&fh_cache_none + fh_cache_offset);
 }
-FH_INLINE void fh_cache_set_self(struct fh_cache *cache) { fh_cache_offset = (uintptr_t)cache - (uintptr_t)&fh_cache_none; }
+FH_INLINE void fh_cache_set_self(struct fh_cache *cache)
+{
+    fh_cache_offset = (uintptr_t)cache - (uintptr_t)&fh_cache_none;
+}
 
 FH_INLINE struct fh_cache_bin *fh_cache_bin_of(struct fh_cache *cache, size_t class_bytes)
 {

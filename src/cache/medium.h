@@ -19,9 +19,9 @@ enum {
 };
 
 struct fh_medium {
-    uint64_t filled;    /* bit b: bins[b] is not empty */
-    size_t bytes;       /* usable bytes held */
-    size_t blocks;      /* held */
+    uint64_t filled; /* bit b: bins[b] is not empty */
+    size_t bytes;    /* usable bytes held */
+    size_t blocks;   /* held */
     size_t most_bytes;
     void *bins[FH_MEDIUM_BINS];
 };

@@ -19,7 +19,10 @@ enum { FH_SMALL_MOST = 256, FH_CLASS_COUNT = FH_SMALL_MOST / 16 + 1 };
 enum { FH_CACHED_MOST = 1024, FH_CACHED_COUNT = FH_CACHED_MOST / 16 + 1 };
 
 /* Usable bytes of the blocks of a class. */
-FH_INLINE size_t fh_class_usable(size_t class_bytes) { return class_bytes <= FH_SMALL_MOST ? class_bytes : class_bytes + 8; }
+FH_INLINE size_t fh_class_usable(size_t class_bytes)
+{
+    return class_bytes <= FH_SMALL_MOST ? class_bytes : class_bytes + 8;
+}
 
 FH_INLINE size_t fh_class_size(size_t request_bytes) { return fh_align_up(request_bytes, FH_ALIGNMENT); }
 

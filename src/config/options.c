@@ -33,7 +33,7 @@ static const struct option {
 enum { OPTION_COUNT = sizeof options_table / sizeof options_table[0] };
 
 /* glibc's keys for mechanisms that Freehold does not have, so that they are neither unknown nor honoured in silence. */
-static const char *const without_effect[] = {"check", "hugetlb", "mxfast", "arena_test", "tcache_unsorted_limit",
+static const char *const without_effect[] = {"check",      "hugetlb", "mxfast", "arena_test", "tcache_unsorted_limit",
                                              "tcache_max", NULL};
 
 static size_t length_of(const char *s)
@@ -128,7 +128,8 @@ static bool parse_number(const char *s, size_t length, bool with_unit, size_t *o
         if (s[i] >= '0' && s[i] <= '9') digit = (unsigned)(s[i] - '0');
         else if (hexadecimal && lower >= 'a' && lower <= 'f') digit = (unsigned)(lower - 'a') + 10;
         else break;
-        if (__builtin_mul_overflow(n, hexadecimal ? 16u : 10u, &n) || __builtin_add_overflow(n, digit, &n)) return false;
+        if (__builtin_mul_overflow(n, hexadecimal ? 16u : 10u, &n) || __builtin_add_overflow(n, digit, &n))
+            return false;
     }
     if (i == first_digit) return false;
     if (i < length && with_unit) {

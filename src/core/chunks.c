@@ -29,7 +29,8 @@ static void *take_kept(struct fh_state *state, size_t request_bytes)
 {
     if (request_bytes <= FH_CACHED_MOST) {
         struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, fh_class_size(request_bytes));
-        return request_bytes > FH_SMALL_MOST && bin->head ? fh_cache_take_checked(bin, fh_class_size(request_bytes)) : NULL;
+        return request_bytes > FH_SMALL_MOST && bin->head ? fh_cache_take_checked(bin, fh_class_size(request_bytes))
+                                                          : NULL;
     }
     if (request_bytes > FH_MEDIUM_MOST) return NULL;
     void *kept = fh_medium_take(&state->medium, request_bytes);
@@ -37,17 +38,17 @@ static void *take_kept(struct fh_state *state, size_t request_bytes)
     return kept;
 }
 
-static bool keep(struct fh_state *state, void *pointer, size_t usable_bytes)
+bool fh_chunk_keep(struct fh_state *state, void *pointer, size_t usable_bytes)
 {
-    if (usable_bytes >= FH_MEDIUM_LEAST) {
-        if (!fh_medium_put(&state->medium, pointer, usable_bytes)) return false;
-        publish_medium(state);
+    size_t class_bytes = fh_align_down(usable_bytes, FH_ALIGNMENT);
+    if (FH_LIKELY(class_bytes <= FH_CACHED_MOST)) {
+        struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
+        if (class_bytes <= FH_SMALL_MOST || bin->room <= 0) return false;
+        fh_cache_put(bin, pointer);
         return true;
     }
-    size_t class_bytes = fh_align_down(usable_bytes, FH_ALIGNMENT);
-    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
-    if (class_bytes <= FH_SMALL_MOST || bin->room <= 0) return false;
-    fh_cache_put(bin, pointer);
+    if (!fh_medium_put(&state->medium, pointer, usable_bytes)) return false;
+    publish_medium(state);
     return true;
 }
 
@@ -83,7 +84,8 @@ size_t fh_chunk_check(const void *pointer, uint32_t entry)
 
 void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry, size_t usable_bytes)
 {
-    if (!state || !keep(state, pointer, usable_bytes)) fh_heap_free(fh_heaps_get(fh_entry_owner(entry)), pointer);
+    if (!state || !fh_chunk_keep(state, pointer, usable_bytes))
+        fh_heap_free(fh_heaps_get(fh_entry_owner(entry)), pointer);
 }
 
 static void give_back(void *pointer) { fh_heap_free(fh_heaps_get(fh_entry_owner(fh_pagemap_get(pointer))), pointer); }

@@ -77,6 +77,8 @@ void *fh_chunk_alloc(struct fh_state *state, size_t request_bytes, size_t alignm
 size_t fh_chunk_check(const void *pointer, uint32_t entry);
 /* A block that has been checked. */
 void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry, size_t usable_bytes);
+/* Keeps the block in the thread's cache; false when there is no room. */
+bool fh_chunk_keep(struct fh_state *state, void *pointer, size_t usable_bytes);
 void fh_chunk_flush_cache(struct fh_state *state);
 
 /* Explains a pointer that is none of ours and stops: misuse.c. */

@@ -1,16 +1,16 @@
 /*
  * fork.c - fork(2) with other threads in the middle of anything.
  *
- * Layer: core. In the parent: all heap locks are frozen before the fork and thawed after it. Freezing waits for holders,
- * who wait for nobody; and while the locks are frozen no thread waits for one (lock.h), because the forking thread is
- * yet to take stdio's locks, whose holders may be on their way into malloc. So heaps are whole in the child.
+ * Layer: core. In the parent: all heap locks are frozen before the fork and thawed after it. Freezing waits for
+ * holders, who wait for nobody; and while the locks are frozen no thread waits for one (lock.h), because the forking
+ * thread is yet to take stdio's locks, whose holders may be on their way into malloc. So heaps are whole in the child.
  *
- * In the child: thread states are another matter. Their threads were running while the kernel copied page after page, so
- * a state, its slabs' headers and the links of free blocks may be from different moments. What can be trusted is each
- * block by itself: a mark (guard.h) is there or not. So the child throws away every list of such a state and looks at
- * its slabs object by object: what is marked is free. Blocks that a lost thread was just taking or giving are lost with
- * it, as is its store of medium blocks, which is bounded. The repair waits until the child needs it: most children call
- * exec.
+ * In the child: thread states are another matter. Their threads were running while the kernel copied page after page,
+ * so a state, its slabs' headers and the links of free blocks may be from different moments. What can be trusted is
+ * each block by itself: a mark (guard.h) is there or not. So the child throws away every list of such a state and looks
+ * at its slabs object by object: what is marked is free. Blocks that a lost thread was just taking or giving are lost
+ * with it, as is its store of medium blocks, which is bounded. The repair waits until the child needs it: most children
+ * call exec.
  */
 #include "atomics.h"
 #include "core.h"

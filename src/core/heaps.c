@@ -12,7 +12,7 @@
 enum { HEAPS_MOST = 64 };
 
 static struct fh_heap heaps[HEAPS_MOST];
-static uint32_t limit; /* atomic; 0: not decided yet */
+static uint32_t limit;     /* atomic; 0: not decided yet */
 static uint32_t count = 1; /* atomic */
 
 uint32_t fh_heaps_limit(void)
@@ -34,7 +34,8 @@ struct fh_heap *fh_heaps_for(uint32_t state_id)
     if (state_id <= 1) return &heaps[0];
     uint32_t number = (state_id - 1) % fh_heaps_limit();
     uint32_t known = fh_load_relaxed(&count);
-    while (known <= number && !fh_cas_acq_rel(&count, &known, number + 1)) {}
+    while (known <= number && !fh_cas_acq_rel(&count, &known, number + 1)) {
+    }
     return &heaps[number];
 }
 

@@ -33,9 +33,7 @@ static void explain_heap_pointer(const void *pointer, uint32_t entry)
     size_t size = SIZE_MAX;
     switch (fh_heap_locate(heap, pointer, &block, &size)) {
     case FH_LOCATE_START: fh_fault(FH_FAULT_DAMAGED_HEADER, pointer, size, place);
-    case FH_LOCATE_INSIDE:
-        place.address = (uintptr_t)block;
-        fh_fault(FH_FAULT_INSIDE_POINTER, pointer, size, place);
+    case FH_LOCATE_INSIDE: place.address = (uintptr_t)block; fh_fault(FH_FAULT_INSIDE_POINTER, pointer, size, place);
     case FH_LOCATE_FREE: fh_fault(FH_FAULT_DOUBLE_FREE, pointer, size, place);
     case FH_LOCATE_NOWHERE: break;
     }
@@ -60,7 +58,8 @@ void fh_misuse(const void *pointer, uint32_t entry)
     case FH_PAGE_LARGE: {
         uintptr_t head = (uintptr_t)pointer;
         if (fh_large_is_sound(pointer)) /* then it is its mark that brought us here */
-            fh_fault(FH_FAULT_DOUBLE_FREE, pointer, fh_large_usable((void *)head), (struct fh_place){"a mapping", 0, -1});
+            fh_fault(FH_FAULT_DOUBLE_FREE, pointer, fh_large_usable((void *)head),
+                     (struct fh_place){"a mapping", 0, -1});
         if (head % FH_PAGEMAP_GRAIN == FH_LARGE_HEAD_BYTES)
             fh_fault(FH_FAULT_DAMAGED_HEADER, pointer, SIZE_MAX, (struct fh_place){"a mapping", 0, -1});
         look_for_large_below(pointer);

@@ -158,15 +158,14 @@ void *fh_small_alloc(struct fh_state *state, size_t class_bytes)
     if (!bin->head) {
         struct fh_slab *slab = usable_slab(state, class_bytes);
         if (!slab) return NULL;
-        end_run(state, class_bytes); /* it may be this slab's list that is taken now */
+        end_run(state, class_bytes);   /* it may be this slab's list that is taken now */
         if (state->cache_bytes == 0) { /* caching is off: one block at a time, so that every call comes here */
             void *block = fh_slab_take_one(slab);
             fh_guard_unmark(block);
             return block;
         }
         uint32_t count;
-        bin->head = slab->free_count ? fh_slab_take_list(slab, &count)
-                                     : fh_slab_carve(slab, UINT32_MAX, &count);
+        bin->head = slab->free_count ? fh_slab_take_list(slab, &count) : fh_slab_carve(slab, UINT32_MAX, &count);
         bin->room -= (int32_t)count;
         fh_state_publish_class(state, class_bytes, bin->room);
     }

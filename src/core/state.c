@@ -18,9 +18,9 @@ enum { STATES_PER_BLOCK = 32, BLOCKS = FH_ENTRY_OWNER_LIMIT / STATES_PER_BLOCK }
 
 static struct fh_state first_state; /* number 1: the first thread's, so that start-up needs no mapping */
 static struct fh_state *blocks[BLOCKS];
-static uint32_t id_end = 2;       /* atomic */
-static uint64_t abandoned_stack;  /* atomic: counter << 32 | id of the first */
-static uint32_t first_is_taken;   /* atomic */
+static uint32_t id_end = 2;      /* atomic */
+static uint64_t abandoned_stack; /* atomic: counter << 32 | id of the first */
+static uint32_t first_is_taken;  /* atomic */
 size_t fh_transit_bytes, fh_transit_objects;
 
 static pthread_key_t thread_end_key;

@@ -52,9 +52,9 @@ struct fh_run {
 
 /* What a thread holds besides slabs, as of its last slow step; counters that others may read. */
 struct fh_state_published {
-    uint32_t cached[FH_CACHED_COUNT];         /* blocks in its cache, by class */
-    size_t medium_bytes, medium_blocks;       /* usable bytes of medium blocks in its cache */
-    size_t outgoing_bytes, outgoing_objects;  /* small blocks on their way */
+    uint32_t cached[FH_CACHED_COUNT];        /* blocks in its cache, by class */
+    size_t medium_bytes, medium_blocks;      /* usable bytes of medium blocks in its cache */
+    size_t outgoing_bytes, outgoing_objects; /* small blocks on their way */
 };
 
 /* Raised when all threads are asked to empty their caches. Atomic. */
@@ -67,12 +67,12 @@ struct fh_state {
     struct fh_outgoing outgoing[FH_OUTGOING_SLOTS];
     struct fh_state_published published;
     struct fh_run runs[FH_CLASS_COUNT]; /* by class: where blocks that the cache has no room for go */
-    struct fh_heap *heap;    /* where new chunks come from */
-    uintptr_t thread;        /* fh_os_self() of the thread that runs it */
-    size_t cache_bytes;      /* capacity of each class; 0 while a special mode is on */
-    uint32_t id;             /* from 1; the owner in the page map */
-    uint32_t frozen_heaps;   /* between a fork's prepare and its end: how many heaps this thread froze */
-    uint32_t trim_epoch;     /* the last fh_trim_epoch that it has seen */
+    struct fh_heap *heap;               /* where new chunks come from */
+    uintptr_t thread;                   /* fh_os_self() of the thread that runs it */
+    size_t cache_bytes;                 /* capacity of each class; 0 while a special mode is on */
+    uint32_t id;                        /* from 1; the owner in the page map */
+    uint32_t frozen_heaps;              /* between a fork's prepare and its end: how many heaps this thread froze */
+    uint32_t trim_epoch;                /* the last fh_trim_epoch that it has seen */
 
     /* Others write here. */
     FH_ALIGNED(FH_CACHE_LINE) void *inbox; /* atomic: blocks of this owner's slabs, freed by others (guard.h links) */
@@ -103,7 +103,6 @@ struct fh_state *fh_state_self(void);
  * its destructors, or NULL when there is none to be had. */
 struct fh_state *fh_state_enter(void);
 void fh_state_leave(struct fh_state *state);
-
 
 /* By number; NULL when there is none of that number. */
 struct fh_state *fh_state_by_id(uint32_t id);

@@ -56,7 +56,8 @@ FH_INLINE void fh_guard_unmark(void *block) { ((fh_word *)block)[1] = 0; }
 
 FH_INLINE uint64_t fh_guard_seal(uint64_t content, uintptr_t place)
 {
-    uint64_t mixed = (content ^ fh_guard.secret ^ place << 1) * 0x9e3779b97f4a7c15ULL; /* golden ratio: odd, well mixed */
+    uint64_t mixed =
+        (content ^ fh_guard.secret ^ place << 1) * 0x9e3779b97f4a7c15ULL; /* golden ratio: odd, well mixed */
     return content | (mixed & ~FH_TAG_CONTENT);
 }
 

@@ -16,16 +16,15 @@ enum {
     FH_BIN_STEPS_SHIFT = 4, /* 16 bins to a doubling */
     FH_BIN_FIRST_DOUBLING = 10,
     FH_BIN_LAST_DOUBLING = 46,
-    FH_BIN_COUNT =
-        FH_BIN_EXACT_COUNT + ((FH_BIN_LAST_DOUBLING - FH_BIN_FIRST_DOUBLING + 1) << FH_BIN_STEPS_SHIFT),
+    FH_BIN_COUNT = FH_BIN_EXACT_COUNT + ((FH_BIN_LAST_DOUBLING - FH_BIN_FIRST_DOUBLING + 1) << FH_BIN_STEPS_SHIFT),
     FH_BIN_WORDS = (FH_BIN_COUNT + 63) / 64
 };
 FH_STATIC_ASSERT(1 << FH_BIN_FIRST_DOUBLING == FH_BIN_EXACT_LIMIT, "the two ranges of bins meet");
 FH_STATIC_ASSERT(FH_BIN_WORDS <= 64, "one word summarises the bitmap");
 
 struct fh_bins {
-    uint64_t summary;              /* bit i: words[i] is not 0 */
-    uint64_t words[FH_BIN_WORDS];  /* bit b: bin b is not empty */
+    uint64_t summary;             /* bit i: words[i] is not 0 */
+    uint64_t words[FH_BIN_WORDS]; /* bit b: bin b is not empty */
     struct fh_chunk *heads[FH_BIN_COUNT];
 };
 

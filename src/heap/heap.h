@@ -40,7 +40,7 @@ struct fh_heap {
     size_t free_bytes;          /* in bins */
     size_t used_bytes;          /* chunks in use, tags included; slabs too */
     size_t used_chunks;
-    size_t slab_bytes;          /* of used_bytes: slabs */
+    size_t slab_bytes; /* of used_bytes: slabs */
     size_t slab_chunks;
     struct fh_bins bins;
 };
@@ -80,7 +80,8 @@ enum fh_locate fh_heap_locate(struct fh_heap *heap, const void *pointer, const v
 
 /* Lets the top grow to at least `needed` chunk bytes from an aligned start; lock held. */
 bool fh_heap_grow(struct fh_heap *heap, size_t needed, size_t alignment);
-/* After `freed_bytes` became free: trims the top if it is too large now, unmaps a segment that is all free. Lock held. */
+/* After `freed_bytes` became free: trims the top if it is too large now, unmaps a segment that is all free. Lock held.
+ */
 void fh_heap_maybe_trim(struct fh_heap *heap, size_t freed_bytes);
 bool fh_heap_trim_top(struct fh_heap *heap, size_t keep_bytes);
 /* Top begins anew at `start`, `size` bytes, previous chunk in use; notes what has been touched. Lock held. */

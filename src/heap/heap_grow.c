@@ -10,10 +10,10 @@
 #include "wholesale.h"
 
 enum {
-    GROW_AT_LEAST = 1 << 20,    /* bytes of address space; untouched ones cost nothing */
-    GROW_AT_MOST = 256 << 20,   /* beyond the request */
-    PAGEMAP_STEP = 64 << 10,    /* the page map is told of new pages in steps of this */
-    TRIM_AT_MOST = 64 << 20     /* how far thrashing may raise the trim threshold */
+    GROW_AT_LEAST = 1 << 20,  /* bytes of address space; untouched ones cost nothing */
+    GROW_AT_MOST = 256 << 20, /* beyond the request */
+    PAGEMAP_STEP = 64 << 10,  /* the page map is told of new pages in steps of this */
+    TRIM_AT_MOST = 64 << 20   /* how far thrashing may raise the trim threshold */
 };
 
 void fh_heap_set_top(struct fh_heap *heap, struct fh_chunk *start, size_t size)
@@ -109,7 +109,8 @@ bool fh_heap_grow(struct fh_heap *heap, size_t needed, size_t alignment)
 {
     size_t page = fh_max(fh_os_page_size(), 4096);
     /* Room for the segment's own record and an unlucky alignment, should it not continue the old one. */
-    size_t least = needed + FH_SEGMENT_HEAD_BYTES + FH_SEGMENT_TAIL_BYTES + (alignment > FH_ALIGNMENT ? 2 * alignment : 0);
+    size_t least =
+        needed + FH_SEGMENT_HEAD_BYTES + FH_SEGMENT_TAIL_BYTES + (alignment > FH_ALIGNMENT ? 2 * alignment : 0);
     size_t pad = fh_load_relaxed(&fh_options.top_pad);
     if (!fh_checked_align_up(least + pad, page, &least)) return false;
 
@@ -195,7 +196,8 @@ static void unmap_empty_segments(struct fh_heap *heap)
 
 void fh_heap_maybe_trim(struct fh_heap *heap, size_t freed_bytes)
 {
-    /* Only a large free chunk can fill a segment, and only a free of some size makes one: a cheap gate for a rare case. */
+    /* Only a large free chunk can fill a segment, and only a free of some size makes one: a cheap gate for a rare case.
+     */
     if (heap->segments && heap->segments->next && heap->free_bytes >= GROW_AT_LEAST / 2 && freed_bytes >= 4096)
         unmap_empty_segments(heap);
     if (!heap->top) return;

@@ -59,7 +59,8 @@ static void add_state(struct fh_account *account, struct fh_state *state)
     size_t slab_bytes = fh_load_relaxed(&state->slabs.counts.slab_bytes);
     account->metadata_bytes += heads;
     account->rounding_bytes += slab_bytes - heads - capacity; /* gaps within slabs */
-    account->rounding_bytes -= slab_bytes - fh_load_relaxed(&state->slabs.counts.mapped_bytes); /* add_heap put it there */
+    account->rounding_bytes -=
+        slab_bytes - fh_load_relaxed(&state->slabs.counts.mapped_bytes); /* add_heap put it there */
 
     const struct fh_state_published *published = &state->published;
     size_t away = fh_load_relaxed(&published->outgoing_bytes) + fh_load_relaxed(&published->medium_bytes);

@@ -142,7 +142,8 @@ static void check_bins(struct check *check, const struct fh_heap *heap, size_t *
         }
     }
     for (unsigned w = 0; w < FH_BIN_WORDS; w++)
-        if ((bins->summary >> w & 1) != (bins->words[w] != 0)) violated(check, "H4", &bins->words[w], "summary is wrong");
+        if ((bins->summary >> w & 1) != (bins->words[w] != 0))
+            violated(check, "H4", &bins->words[w], "summary is wrong");
 }
 
 static void check_heap(struct check *check, struct fh_heap *heap)

@@ -18,10 +18,10 @@
 struct fh_large_counts fh_large_counts;
 
 enum {
-    RECENT = 8,             /* sizes of the last frees that are remembered */
-    WARM_SLOTS = 4,         /* mappings kept at most */
-    WARM_MOST = 32 << 20,   /* bytes of one that is kept, as glibc's largest dynamic threshold */
-    WARM_PATIENCE = 16      /* frees of other sizes after which a kept one goes back */
+    RECENT = 8,           /* sizes of the last frees that are remembered */
+    WARM_SLOTS = 4,       /* mappings kept at most */
+    WARM_MOST = 32 << 20, /* bytes of one that is kept, as glibc's largest dynamic threshold */
+    WARM_PATIENCE = 16    /* frees of other sizes after which a kept one goes back */
 };
 
 static size_t recently_freed[RECENT]; /* atomic: sizes of mappings */

@@ -13,7 +13,7 @@
 
 enum { FH_LARGE_HEAD_BYTES = 16 };
 
-struct fh_large_counts { /* atomic */
+struct fh_large_counts {  /* atomic */
     size_t blocks;        /* held by the program */
     size_t mapping_bytes; /* of their mappings, whole */
     size_t head_bytes;    /* of mapping_bytes: in front of the pointers */

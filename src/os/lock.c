@@ -98,7 +98,8 @@ bool fh_lock_freeze(struct fh_lock *lock)
 void fh_lock_thaw(struct fh_lock *lock)
 {
     uint32_t word = fh_load_relaxed(&lock->word);
-    while (!fh_cas_release(&lock->word, &word, word == FH_LOCK_FROZEN ? FH_LOCK_FREE : word - 1)) {}
+    while (!fh_cas_release(&lock->word, &word, word == FH_LOCK_FROZEN ? FH_LOCK_FREE : word - 1)) {
+    }
 }
 
 void fh_lock_reset_frozen(struct fh_lock *lock)

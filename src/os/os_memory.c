@@ -73,13 +73,11 @@ bool fh_os_remap(void *address, size_t old_size, size_t new_size)
 bool fh_os_move(void *address, size_t old_size, void *target, size_t new_size)
 {
     int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
-    return !fh_syscall_failed(fh_syscall6(SYS_mremap, (long)address, (long)old_size, (long)new_size, flags, (long)target, 0));
+    return !fh_syscall_failed(
+        fh_syscall6(SYS_mremap, (long)address, (long)old_size, (long)new_size, flags, (long)target, 0));
 }
 
-bool fh_os_discard(void *address, size_t size)
-{
-    return fh_syscall3(SYS_madvise, address, size, MADV_DONTNEED) == 0;
-}
+bool fh_os_discard(void *address, size_t size) { return fh_syscall3(SYS_madvise, address, size, MADV_DONTNEED) == 0; }
 
 void fh_os_futex_wait(uint32_t *word, uint32_t expected)
 {
@@ -93,7 +91,8 @@ void fh_os_random(void *out, size_t size)
     enum { NONBLOCK = 1 }; /* GRND_NONBLOCK (getrandom(2)) */
     if (fh_syscall3(SYS_getrandom, out, size, NONBLOCK) == (long)size) return;
     /* Early boot, or a seccomp filter: the kernel's 16 bytes for this process, stirred with what differs by process.
-     * AT_RANDOM also seeds libc's stack guard, so its bytes must not be found again in ours: the stirring multiplies. */
+     * AT_RANDOM also seeds libc's stack guard, so its bytes must not be found again in ours: the stirring multiplies.
+     */
     const unsigned char *seed = (const unsigned char *)getauxval(AT_RANDOM);
     uint64_t state = (uint64_t)(uintptr_t)&state ^ (uint64_t)fh_syscall0(SYS_getpid) << 40;
     for (size_t i = 0; i < size; i++) {

@@ -82,8 +82,8 @@ void fh_slab_close(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t e
 
 struct fh_slab *fh_slab_search(const void *block, uint32_t entry)
 {
-    /* All pages of a slab have the same entry. A page on a multiple of 64 KiB that has it starts a slab, since no slab is
-     * larger; if that one does not reach the block, the same holds for 16 KiB. */
+    /* All pages of a slab have the same entry. A page on a multiple of 64 KiB that has it starts a slab, since no slab
+     * is larger; if that one does not reach the block, the same holds for 16 KiB. */
     for (unsigned shift = FH_SLAB_SHIFT_MOST; shift >= FH_SLAB_SHIFT_LEAST; shift -= 2) {
         struct fh_slab *slab = (struct fh_slab *)fh_align_down((uintptr_t)block, (size_t)1 << shift);
         if (shift > FH_SLAB_SHIFT_LEAST && fh_pagemap_get(slab) != entry) continue;

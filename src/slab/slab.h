@@ -6,8 +6,8 @@
  *
  *     base -> | struct fh_slab, 64 bytes | gap | object | object | ... | never carved | gap | 8 bytes |
  *
- * Objects of s bytes stand where (address - 64) modulo 64 KiB is a multiple of s, whatever the slab's size and place: so
- * free can tell the inside of an object from its start by the address and the class alone (cache.h).
+ * Objects of s bytes stand where (address - 64) modulo 64 KiB is a multiple of s, whatever the slab's size and place:
+ * so free can tell the inside of an object from its start by the address and the class alone (cache.h).
  *
  * Conservation (S1): carved = live + cached by threads + on the way to the owner + on the slab's own list.
  */
@@ -40,7 +40,7 @@ struct fh_slab {
     uint16_t first;       /* offset of the first object from the slab's base */
     uint16_t class_bytes; /* size of an object */
     struct fh_slab_class *class; /* of its owner */
-    struct fh_list link;  /* in the owner's list of its class, while it has objects to give */
+    struct fh_list link;         /* in the owner's list of its class, while it has objects to give */
 };
 FH_STATIC_ASSERT(sizeof(struct fh_slab) <= FH_SLAB_HEAD_BYTES, "the header fits its place");
 
@@ -48,9 +48,9 @@ FH_STATIC_ASSERT(sizeof(struct fh_slab) <= FH_SLAB_HEAD_BYTES, "the header fits 
 struct fh_slab_class {
     struct fh_list usable; /* slabs with objects to give: free ones or uncarved ones */
     size_t slabs;
-    size_t capacity;       /* objects that fit these slabs */
-    size_t carved;         /* objects ever handed out, of these slabs */
-    size_t listed;         /* objects on the slabs' own lists */
+    size_t capacity; /* objects that fit these slabs */
+    size_t carved;   /* objects ever handed out, of these slabs */
+    size_t listed;   /* objects on the slabs' own lists */
 };
 
 /* Sums over an owner's slabs. */
@@ -89,7 +89,8 @@ struct fh_slab *fh_slab_search(const void *block, uint32_t entry);
 FH_INLINE struct fh_slab *fh_slab_of(const void *block, uint32_t entry)
 {
     struct fh_slab *slab = (struct fh_slab *)fh_align_down((uintptr_t)block, (size_t)1 << FH_SLAB_SHIFT_MOST);
-    if (FH_LIKELY(fh_pagemap_get(slab) == entry && slab->entry == entry && slab->shift == FH_SLAB_SHIFT_MOST)) return slab;
+    if (FH_LIKELY(fh_pagemap_get(slab) == entry && slab->entry == entry && slab->shift == FH_SLAB_SHIFT_MOST))
+        return slab;
     return fh_slab_search(block, entry);
 }
 
