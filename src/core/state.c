@@ -148,13 +148,13 @@ static struct fh_state *attach(void)
     fh_core_ensure_init();
     /* The loader copies the thread-local image after the first calls may have come (IFUNC resolvers of a program that
      * binds at once), which sets our variable back to zero: the state that this thread has is still there. */
-    if (fh_load_relaxed(&first_state.status) == FH_STATE_RUNNING && first_state.thread == fh_os_self()) {
+    if (fh_load_relaxed(&first_state.status) == FH_STATE_RUNNING && fh_load_relaxed(&first_state.thread) == fh_os_self()) {
         fh_cache_set_self(&first_state.cache);
         return &first_state;
     }
     struct fh_state *state = obtain_state();
     if (!state) return NULL;
-    state->thread = fh_os_self();
+    fh_store_relaxed(&state->thread, fh_os_self()); /* other threads that attach read it */
     fh_cache_set_self(&state->cache);
     register_thread_end(state);
     return state;
@@ -239,7 +239,7 @@ void fh_state_abandon(struct fh_state *state)
 {
     fh_state_flush(state);
     fh_small_release_empty(state);
-    state->thread = 0;
+    fh_store_relaxed(&state->thread, 0);
     fh_store_release(&state->status, FH_STATE_ABANDONED);
     fh_state_push_abandoned(state);
     fh_fence_seq_cst(); /* pairs with push_to_inbox: what came in meanwhile has been seen by one of the two */
