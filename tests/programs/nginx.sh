@@ -129,6 +129,7 @@ fetch
 kill -QUIT "$server"
 ended "$server" nginx
 if grep -E '\[(alert|crit|emerg)\]' logs/error.log >&2; then fail "nginx raised an alarm"; fi
-# nginx points its standard error at its log, where the account of every process of it arrives.
-complaints logs/error.log
-ran_on logs/error.log nginx
+# nginx points its standard error at its log: what its processes say is in either.
+cat server.err logs/error.log >messages
+complaints messages
+ran_on messages nginx
