@@ -26,12 +26,13 @@ static void add_heap(struct fh_account *account, struct fh_heap *heap)
         char *end = (char *)heap->top + top;
         if (heap->fresh < end) untouched = fh_min((size_t)(end - heap->fresh), top);
     }
-    size_t slab_chunks = heap->slab_chunks, blocks = heap->used_chunks - slab_chunks;
+    size_t slab_chunks = fh_load_relaxed(&heap->slab_chunks), blocks = heap->used_chunks - slab_chunks;
+    size_t slab_bytes = fh_load_relaxed(&heap->slab_bytes); /* these two change without the lock */
     account->metadata_bytes += segments * (FH_SEGMENT_HEAD_BYTES + FH_SEGMENT_TAIL_BYTES);
     account->metadata_bytes += blocks * FH_CHUNK_TAG_BYTES;
-    account->live_bytes += heap->used_bytes - heap->slab_bytes - blocks * FH_CHUNK_TAG_BYTES;
+    account->live_bytes += heap->used_bytes - slab_bytes - blocks * FH_CHUNK_TAG_BYTES;
     account->live_blocks += blocks;
-    account->rounding_bytes += heap->slab_bytes; /* less what the slabs say of themselves, below */
+    account->rounding_bytes += slab_bytes; /* less what the slabs say of themselves, below */
     account->free_bytes += heap->free_bytes + top - untouched;
     account->untouched_bytes += untouched;
     if (locked) fh_lock_release(&heap->lock);
