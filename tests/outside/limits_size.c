@@ -203,6 +203,45 @@ static void more_large_blocks_than_mappings(void)
     }
 }
 
+/*
+ * No limit, but the kernel's habit of giving the address that one thread has just left to the next: a mapping that
+ * moves (mremap) must be forgotten before its old place can be another thread's.
+ */
+static void *move_mappings(void *arg)
+{
+    static struct held all[EXERCISERS][100];
+    struct held *blocks = all[(uintptr_t)arg];
+    uint64_t random = (uintptr_t)arg + 1;
+
+    for (int i = 0; i < 8000; i++) {
+        struct held *block = &blocks[next_random(&random) % 100];
+        size_t size = 1 + next_random(&random) % 250000;
+        if (block->address != NULL && i % 2 == 0) {
+            drop(block);
+        } else {
+            EXPECT(resize(block, size), "a request of %zu bytes gave NULL", size);
+        }
+    }
+    for (size_t i = 0; i < 100; i++) {
+        if (blocks[i].address != NULL) {
+            drop(&blocks[i]);
+        }
+    }
+    return NULL;
+}
+
+static void mappings_move_beside_threads(void)
+{
+    pthread_t threads[EXERCISERS];
+
+    for (size_t i = 0; i < EXERCISERS; i++) {
+        EXPECT(pthread_create(&threads[i], NULL, move_mappings, (void *)(uintptr_t)i) == 0, "no thread");
+    }
+    for (size_t i = 0; i < EXERCISERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
 /* The limits program's caller sets vm.overcommit_memory and restores it: see overcommit.sh. */
 static void overcommit_never(void)
 {
@@ -225,6 +264,7 @@ const struct limit_test size_tests[] = {
     {"data_32m", data_32m, limit_data, 32 * MIB},
     {"data_64m_threads", exercise_in_threads, limit_data, 64 * MIB},
     {"data_lowered", data_lowered, NULL, 0},
+    {"mappings_move_beside_threads", mappings_move_beside_threads, NULL, 0},
     {"mappings_exhausted", mappings_exhausted, NULL, 0},
     {"more_large_blocks_than_mappings", more_large_blocks_than_mappings, NULL, 0},
     {"overcommit_never", overcommit_never, NULL, 0},
