@@ -12,6 +12,7 @@
 #include "insight.h"
 #include "large.h"
 #include "os.h"
+#include "pagemap.h"
 #include "state.h"
 #include "wholesale.h"
 
@@ -114,9 +115,10 @@ FH_EXPORT void fh_account_read(struct fh_account *account)
     account->cached_bytes += transit;
     account->live_bytes -= transit;
     account->live_blocks -= fh_load_relaxed(&fh_transit_objects);
-    account->metadata_bytes +=
-        fh_load_relaxed(&fh_wholesale.pagemap_bytes) + fh_load_relaxed(&fh_wholesale.state_bytes);
-    account->untouched_bytes += fh_load_relaxed(&fh_wholesale.stranded_bytes);
+    size_t pagemap = fh_load_relaxed(&fh_wholesale.pagemap_bytes);
+    size_t pagemap_resident = fh_min(fh_pagemap_resident_bytes(), pagemap);
+    account->metadata_bytes += pagemap_resident + fh_load_relaxed(&fh_wholesale.state_bytes);
+    account->untouched_bytes += pagemap - pagemap_resident + fh_load_relaxed(&fh_wholesale.stranded_bytes);
     account->returned_bytes = fh_load_relaxed(&fh_wholesale.returned_bytes);
     if (fh_load_relaxed(&fh_fork_has_torn) == FH_FORK_TORN) rebase_ledger(account);
     account->obtained_bytes = fh_load_relaxed(&fh_wholesale.obtained_bytes);

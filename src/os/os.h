@@ -2,7 +2,7 @@
  * os.h - everything that Freehold asks of the operating system, and nothing else.
  *
  * Layer: os, the only folder with system calls. The system calls behind this page: brk, mmap, mremap, munmap, madvise,
- * futex, getrandom, openat, read, close, write, fstat, getpid, gettid, tgkill, sched_getaffinity, rt_sigprocmask,
+ * mincore, futex, getrandom, openat, read, close, write, fstat, getpid, gettid, tgkill, sched_getaffinity, rt_sigprocmask,
  * rt_sigaction, prctl. No function here allocates, takes a lock, is a cancellation point or writes errno. Unit tests
  * link another implementation of this page (tests/unit/fake_os.c).
  */
@@ -31,6 +31,9 @@ bool fh_os_remap(void *address, size_t old_size, size_t new_size);
 bool fh_os_move(void *address, size_t old_size, void *target, size_t new_size);
 /* Gives the pages back and keeps the addresses. True when they read as zero afterwards (not under mlock). */
 bool fh_os_discard(void *address, size_t size);
+
+/* How many bytes of the range are in memory now; `size` where the kernel does not say. At most 4 MiB at a time. */
+size_t fh_os_resident_within(void *address, size_t size);
 
 /* --- Threads and processes --- */
 

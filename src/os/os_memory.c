@@ -79,6 +79,15 @@ bool fh_os_move(void *address, size_t old_size, void *target, size_t new_size)
 
 bool fh_os_discard(void *address, size_t size) { return fh_syscall3(SYS_madvise, address, size, MADV_DONTNEED) == 0; }
 
+size_t fh_os_resident_within(void *address, size_t size)
+{
+    unsigned char in_memory[1024]; /* a byte a page (mincore(2)), the lowest bit */
+    size_t page = fh_os_page_size(), pages = size / page, resident = 0;
+    if (pages > sizeof in_memory || fh_syscall3(SYS_mincore, address, size, in_memory) != 0) return size;
+    for (size_t i = 0; i < pages; i++) resident += in_memory[i] & 1;
+    return resident * page;
+}
+
 void fh_os_futex_wait(uint32_t *word, uint32_t expected)
 {
     fh_syscall4(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, 0);

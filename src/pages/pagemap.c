@@ -12,6 +12,18 @@ uint32_t *fh_pagemap_root[FH_PAGEMAP_ROOT_ENTRIES];
 
 #define LEAF_BYTES (FH_PAGEMAP_LEAF_ENTRIES * sizeof(uint32_t))
 
+/* The leaves, in the order of their making, for the account; a process has few. */
+enum { LEAVES_LISTED = 64 };
+static uint32_t *leaves[LEAVES_LISTED];
+static uint32_t leaf_count;
+
+static void note_leaf(uint32_t *leaf)
+{
+    uint32_t index = fh_fetch_add_relaxed(&leaf_count, 1);
+    if (index < LEAVES_LISTED) fh_store_release(&leaves[index], leaf);
+    fh_fetch_add_relaxed(&fh_wholesale.pagemap_bytes, LEAF_BYTES);
+}
+
 static bool install_leaf(size_t index)
 {
     if (fh_load_acquire(&fh_pagemap_root[index])) return true;
@@ -19,7 +31,7 @@ static bool install_leaf(size_t index)
     if (!leaf) return false;
     uint32_t *nothing = NULL;
     if (!fh_cas_acq_rel(&fh_pagemap_root[index], &nothing, leaf)) fh_wholesale_discard(leaf, LEAF_BYTES);
-    else fh_fetch_add_relaxed(&fh_wholesale.pagemap_bytes, LEAF_BYTES);
+    else note_leaf(leaf);
     return true;
 }
 
@@ -41,6 +53,17 @@ void fh_pagemap_set(const void *start, size_t size_bytes, uint32_t entry)
         uint32_t *leaf = fh_load_relaxed(&fh_pagemap_root[page / FH_PAGEMAP_LEAF_ENTRIES]);
         fh_store_relaxed(&leaf[page % FH_PAGEMAP_LEAF_ENTRIES], entry);
     }
+}
+
+size_t fh_pagemap_resident_bytes(void)
+{
+    size_t resident = 0;
+    uint32_t count = fh_load_acquire(&leaf_count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t *leaf = i < LEAVES_LISTED ? fh_load_acquire(&leaves[i]) : NULL;
+        resident += leaf ? fh_os_resident_within(leaf, LEAF_BYTES) : LEAF_BYTES;
+    }
+    return resident;
 }
 
 uintptr_t fh_pagemap_next(uintptr_t from)

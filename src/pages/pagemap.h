@@ -73,6 +73,9 @@ bool fh_pagemap_prepare(const void *start, size_t size_bytes);
 /* Sets the entries of all pages that the range touches. The leaves must exist. */
 void fh_pagemap_set(const void *start, size_t size_bytes, uint32_t entry);
 
+/* Bytes of the leaves that are in memory, of all that is mapped for them. */
+size_t fh_pagemap_resident_bytes(void);
+
 /* The first page at or above `from` with an entry that is not 0; 0 when there is none. For walks. */
 uintptr_t fh_pagemap_next(uintptr_t from);
 /* The last page at or below `from`, within `limit_bytes`, with an entry that is not 0; 0 when there is none. */
