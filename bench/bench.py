@@ -12,6 +12,7 @@ import math
 import os
 import platform
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -186,8 +187,21 @@ def run_once(tools, workload, allocator, counted=False):
 
 
 def measure(tools, workloads, allocators, args):
-    """{(workload, allocator): [figures, ...]}; a pair that failed is absent. Allocators take turns."""
+    """{(workload, allocator): [figures, ...]}; a pair that failed is absent. Allocators take turns.
+
+    An interrupt ends the measuring; what is there by then is shown.
+    """
     runs, failed = {}, set()
+    try:
+        take_turns(tools, workloads, allocators, args, runs, failed)
+    except KeyboardInterrupt:
+        note("interrupted: these are the runs until now")
+    if sys.stderr.isatty():
+        print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+    return {key: value for key, value in runs.items() if key not in failed}, failed
+
+
+def take_turns(tools, workloads, allocators, args, runs, failed):
     for turn in range(args.rounds):
         for number, workload in enumerate(workloads):
             name = workload.name
@@ -208,9 +222,6 @@ def measure(tools, workloads, allocators, args):
             figures = run_once(tools, workload, allocator, counted=True)
             if figures:
                 runs[workload.name, allocator.name][0].update({call: figures[call] for call in MEMORY_CALLS})
-    if sys.stderr.isatty():
-        print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
-    return {key: value for key, value in runs.items() if key not in failed}, failed
 
 
 def summarise(runs):
@@ -264,7 +275,7 @@ def print_table(table, workloads, allocators, args):
         print(f"{name}: {workload.text}"[:100])
         for a in allocators:
             if (name, a.name) not in table:
-                print(f"  {a.name:<10} failed")
+                print(f"  {a.name:<10} no figures")
                 continue
             row = table[name, a.name]
             value = {figure: row[figure][0] for figure in row}
@@ -327,6 +338,7 @@ def main():
     args = parse_arguments()
     if args.rounds < 1 or args.scale <= 0:
         fail("--rounds and --scale must be positive")
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     tools = Tools(args.build)
     allocators = all_allocators(args)
     with tempfile.TemporaryDirectory() as folder:
