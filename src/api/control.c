@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <malloc.h>
 #include <stdio.h>
 
 #include "api.h"
@@ -17,20 +16,33 @@
 #include "options.h"
 #include "state.h"
 
-/* Declared by <malloc.h>, where libc has it; musl's lacks these. */
-#ifndef M_MXFAST
-#define M_MXFAST 1
-#endif
-#ifndef M_TRIM_THRESHOLD
-#define M_TRIM_THRESHOLD -1
-#define M_TOP_PAD -2
-#define M_MMAP_THRESHOLD -3
-#define M_MMAP_MAX -4
-#define M_CHECK_ACTION -5
-#define M_PERTURB -6
-#define M_ARENA_TEST -7
-#define M_ARENA_MAX -8
-#endif
+/*
+ * glibc's <malloc.h>, 2.36: written out, because musl's has neither the structures nor the parameters, and a program that
+ * was compiled against glibc's calls these functions all the same.
+ */
+struct mallinfo {
+    int arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost;
+};
+struct mallinfo2 {
+    size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost;
+};
+enum {
+    M_MXFAST = 1,
+    M_TRIM_THRESHOLD = -1,
+    M_TOP_PAD = -2,
+    M_MMAP_THRESHOLD = -3,
+    M_MMAP_MAX = -4,
+    M_CHECK_ACTION = -5,
+    M_PERTURB = -6,
+    M_ARENA_TEST = -7,
+    M_ARENA_MAX = -8
+};
+int FH_API(mallopt)(int parameter, int value);
+int FH_API(malloc_trim)(size_t pad);
+struct mallinfo FH_API(mallinfo)(void);
+struct mallinfo2 FH_API(mallinfo2)(void);
+void FH_API(malloc_stats)(void);
+int FH_API(malloc_info)(int options, FILE *stream);
 
 static bool set_option(int parameter, size_t value)
 {

@@ -17,7 +17,9 @@ static void look_for_large_below(const void *pointer)
     enum { FAR = 1 << 30 };
     uintptr_t page = fh_pagemap_previous((uintptr_t)pointer, FAR);
     if (!page || fh_entry_kind(fh_pagemap_get((void *)page)) != FH_PAGE_LARGE) return;
-    for (uintptr_t start = page; start < page + FH_PAGEMAP_GRAIN; start += FH_ALIGNMENT) {
+    /* The page's start comes last: its head would lie in the page below, which need not be mapped. */
+    for (uintptr_t at = FH_LARGE_HEAD_BYTES; at <= FH_PAGEMAP_GRAIN; at += FH_ALIGNMENT) {
+        uintptr_t start = page + at % FH_PAGEMAP_GRAIN;
         if (!fh_large_is_sound((void *)start)) continue;
         size_t usable = fh_large_usable((void *)start);
         if ((uintptr_t)pointer - start < usable)

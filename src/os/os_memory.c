@@ -6,7 +6,6 @@
 #define _GNU_SOURCE 1
 #include "os.h"
 
-#include <linux/futex.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
@@ -87,6 +86,9 @@ size_t fh_os_resident_within(void *address, size_t size)
     for (size_t i = 0; i < pages; i++) resident += in_memory[i] & 1;
     return resident * page;
 }
+
+/* futex(2): the operations for a word that only this process uses. */
+enum { FUTEX_WAIT_PRIVATE = 0 | 128, FUTEX_WAKE_PRIVATE = 1 | 128 };
 
 void fh_os_futex_wait(uint32_t *word, uint32_t expected)
 {
