@@ -2,8 +2,8 @@
  * kernel.c - src/os/os_memory.c with a gate in front of every call that gives or takes memory, so that refusals can be
  * part of a random run. Linked in place of os_memory.c.
  *
- * Under ThreadSanitizer the gate also says which memory is new: the kernel orders an unmapping before the mapping that
- * gets the same addresses, but the library's raw system calls are not seen by the sanitizer.
+ * The gate also says to ThreadSanitizer what it cannot see of raw system calls: the kernel orders what gives addresses
+ * back before what gives the same ones out again.
  */
 #define fh_os_break_move real_break_move
 #define fh_os_map real_map
@@ -28,12 +28,9 @@ bool fh_os_remap(void *address, size_t old_size, size_t new_size);
 bool fh_os_move(void *address, size_t old_size, void *target, size_t new_size);
 bool fh_os_discard(void *address, size_t size);
 
-#if defined(__SANITIZE_THREAD__)
-void AnnotateNewMemory(const char *file, int line, const volatile void *memory, size_t size);
-static void note_new(void *memory, size_t size) { AnnotateNewMemory(__FILE__, __LINE__, memory, size); }
-#else
-static void note_new(void *memory, size_t size) { (void)memory, (void)size; }
-#endif
+static uint32_t kernel_order; /* atomic */
+static void gives_back(void) { __atomic_fetch_add(&kernel_order, 1, __ATOMIC_RELEASE); }
+static void has_given(void) { __atomic_fetch_add(&kernel_order, 1, __ATOMIC_ACQUIRE); }
 
 enum call { BREAK_UP = 1, BREAK_DOWN = 2, MAP = 4, UNMAP = 8, REMAP = 16, MOVE = 32, DISCARD = 64, ALL_CALLS = 127 };
 
@@ -63,31 +60,38 @@ static bool refuses(enum call call)
 
 bool fh_os_break_move(char *to)
 {
-    char *now = fh_os_break();
-    bool up = to > now;
-    if (refuses(up ? BREAK_UP : BREAK_DOWN) || !real_break_move(to)) return false;
-    if (up) note_new(now, (size_t)(to - now));
-    return true;
+    bool up = to > fh_os_break();
+    if (refuses(up ? BREAK_UP : BREAK_DOWN)) return false;
+    gives_back();
+    bool moved = real_break_move(to);
+    has_given();
+    return moved;
 }
 
 void *fh_os_map(void *hint, size_t size)
 {
     void *memory = refuses(MAP) ? NULL : real_map(hint, size);
-    if (memory) note_new(memory, size);
+    has_given();
     return memory;
 }
 
-bool fh_os_unmap(void *address, size_t size) { return !refuses(UNMAP) && real_unmap(address, size); }
+bool fh_os_unmap(void *address, size_t size)
+{
+    gives_back();
+    return !refuses(UNMAP) && real_unmap(address, size);
+}
 
 bool fh_os_remap(void *address, size_t old_size, size_t new_size)
 {
-    if (refuses(REMAP) || !real_remap(address, old_size, new_size)) return false;
-    if (new_size > old_size) note_new((char *)address + old_size, new_size - old_size);
-    return true;
+    gives_back();
+    bool resized = !refuses(REMAP) && real_remap(address, old_size, new_size);
+    has_given();
+    return resized;
 }
 
 bool fh_os_move(void *address, size_t old_size, void *target, size_t new_size)
 {
+    gives_back();
     return !refuses(MOVE) && real_move(address, old_size, target, new_size);
 }
 

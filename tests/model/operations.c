@@ -13,12 +13,7 @@
 enum { ERRNO_BEFORE = 4242 }; /* no error has this number: a call that writes errno without need is seen */
 enum { BYTES_MOST = 64 << 20 };
 
-static size_t page_size(void)
-{
-    static size_t page;
-    if (!page) page = (size_t)sysconf(_SC_PAGESIZE);
-    return page;
-}
+static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
 static bool is_power_of_two(size_t n) { return n && (n & (n - 1)) == 0; }
 
@@ -515,7 +510,10 @@ void worker_step(struct worker *worker)
     bool full = worker->table.count >= BLOCKS_MOST - 2 || worker->table.bytes > BYTES_MOST / options.threads;
     bool grow = !full && random_below(random, 100) < (worker->table.count < worker->target ? 62 : 38);
     worker->operations++;
-    if (options.refusals && random_one_in(random, options.refusals)) kernel_maybe_storm(random);
+    if (options.refusals && random_one_in(random, options.refusals)) {
+        CALL(malloc_trim)(0); /* what is kept in store would last for long */
+        kernel_maybe_storm(random);
+    }
     errno = ERRNO_BEFORE;
     if (options.forks && random_one_in(random, options.forks)) op_fork(worker);
     else if (dice < 2) op_control(worker);

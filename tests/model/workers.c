@@ -77,7 +77,7 @@ static void park(struct worker *worker, bool is_done)
         start_round(worker);
     } else {
         choose_turn();
-        while (round == round_number && !is_done) pthread_cond_wait(&changed, &mutex);
+        while (round == round_number) pthread_cond_wait(&changed, &mutex);
     }
     pthread_mutex_unlock(&mutex);
 }
