@@ -4,6 +4,7 @@
  *
  *   faults LIBRARY WORK quick                 some workloads, the first calls, some errors
  *   faults LIBRARY WORK all WORKLOAD          every call, every error, in all four modes
+ *   faults LIBRARY WORK some WORKLOAD         the same with steps between the calls that grow
  *   faults LIBRARY WORK one WORKLOAD MODE ERROR N   one run, with its calls shown
  *   faults STANDIN WORK prove                 this test sees the defects of the stand-in
  * LIBRARY "system" is libc's malloc. MODE: single, onward (that call and all later ones), start, start-onward (counted
@@ -162,11 +163,11 @@ static int run_quick(struct session *session)
     return summary(session, "quick");
 }
 
-static int run_all(struct session *session, const char *workload)
+static int run_all(struct session *session, const char *workload, bool thin)
 {
     for (int mode = 0; mode < MODES; mode++) {
         for (int error = 0; error < ERRORS; error++) {
-            run_series(session, workload, mode, error, EVERY, false);
+            run_series(session, workload, mode, error, EVERY, thin);
         }
     }
     return summary(session, workload);
@@ -210,7 +211,7 @@ static int prove(struct session *session)
 int main(int argc, char **argv)
 {
     if (argc < 4) {
-        fprintf(stderr, "usage: faults LIBRARY WORK quick|all|one|prove …\n");
+        fprintf(stderr, "usage: faults LIBRARY WORK quick|all|some|one|prove …\n");
         return 2;
     }
     struct session session = {.work = argv[2], .limit_s = LIMIT_S};
@@ -220,8 +221,8 @@ int main(int argc, char **argv)
     if (strcmp(argv[3], "quick") == 0) {
         return run_quick(&session);
     }
-    if (strcmp(argv[3], "all") == 0 && argc == 5) {
-        return run_all(&session, argv[4]);
+    if ((strcmp(argv[3], "all") == 0 || strcmp(argv[3], "some") == 0) && argc == 5) {
+        return run_all(&session, argv[4], strcmp(argv[3], "some") == 0);
     }
     if (strcmp(argv[3], "prove") == 0) {
         return prove(&session);

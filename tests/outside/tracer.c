@@ -294,7 +294,7 @@ static void on_stop(struct run *run, pid_t thread, int status)
     } else if (event == 0) {
         delivered = signal_number;
     }
-    ptrace(PTRACE_SYSCALL, thread, NULL, (void *)(uintptr_t)delivered);
+    ptrace(run->request->ignore_calls ? PTRACE_CONT : PTRACE_SYSCALL, thread, NULL, (void *)(uintptr_t)delivered);
 }
 
 static void kill_all(struct run *run)

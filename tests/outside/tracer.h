@@ -47,6 +47,7 @@ struct trace_request {
     struct trace_fault fault;
     unsigned limit_s;          /* seconds after which the program counts as hung and is killed */
     bool keep_events;          /* false: only count, which is all that fault injection needs */
+    bool ignore_calls;         /* see no calls and no marks at all: the program runs at its full speed */
 };
 
 struct trace {

@@ -131,9 +131,9 @@ static void tuning(void)
         mallopt(M_MMAP_THRESHOLD, 64 * 1024 << round);
         mallopt(M_TRIM_THRESHOLD, 64 * 1024 << round);
         mallopt(M_TOP_PAD, round * 100000);
-        churn(blocks, 100, 400, 1000, 200000, (uint64_t)round + 7);
+        churn(blocks, 100, 150, 1000, 200000, (uint64_t)round + 7);
         mallopt(M_MMAP_MAX, round == 1 ? 0 : 65536);
-        churn(blocks, 60, 120, 60000, 400000, (uint64_t)round + 17);
+        churn(blocks, 60, 40, 60000, 400000, (uint64_t)round + 17);
         drop_held(blocks, 100);
     }
 }
