@@ -1,0 +1,141 @@
+/*
+ * test_cache_medium.c - the store of medium blocks: what it takes, what it gives for which request, its bound.
+ */
+#include "unit.h"
+
+#include "guard.h"
+#include "medium.h"
+
+static struct fh_medium medium;
+static uint64_t blocks[64][4] FH_ALIGNED(16);
+
+static void only_medium_sizes_are_taken(void **state)
+{
+    (void)state;
+    fh_medium_init(&medium, 1 << 20);
+    assert_false(fh_medium_put(&medium, blocks[0], FH_MEDIUM_LEAST - 1));
+    assert_false(fh_medium_put(&medium, blocks[0], FH_MEDIUM_MOST + 1));
+    assert_false(fh_medium_put(&medium, blocks[0], 0));
+    assert_int_equal(medium.blocks + medium.bytes, 0);
+    assert_null(fh_medium_take_any(&medium));
+    assert_true(fh_medium_put(&medium, blocks[0], FH_MEDIUM_LEAST));
+    assert_true(fh_medium_put(&medium, blocks[1], FH_MEDIUM_MOST));
+    assert_int_equal(medium.blocks, 2);
+    assert_int_equal(medium.bytes, FH_MEDIUM_LEAST + FH_MEDIUM_MOST);
+    assert_true(fh_guard_is_marked(blocks[0]));
+}
+
+static void it_is_bounded_in_bytes(void **state)
+{
+    (void)state;
+    fh_medium_init(&medium, 8000);
+    assert_true(fh_medium_put(&medium, blocks[0], 2000));
+    assert_true(fh_medium_put(&medium, blocks[1], 2000));
+    assert_true(fh_medium_put(&medium, blocks[2], 4000));
+    assert_false(fh_medium_put(&medium, blocks[3], FH_MEDIUM_LEAST));
+    assert_ptr_equal(fh_medium_take(&medium, 4000), blocks[2]);
+    assert_false(fh_medium_put(&medium, blocks[3], 4001));
+    assert_true(fh_medium_put(&medium, blocks[3], 4000));
+    fh_medium_init(&medium, 0);
+    assert_false(fh_medium_put(&medium, blocks[0], FH_MEDIUM_LEAST));
+}
+
+/* For every size kept and every request: what is given fits, and is at most a quarter too large; its own size fits. */
+static void what_is_given_fits_every_request(void **state)
+{
+    (void)state;
+    size_t step = unit_is_slow() ? 16 * 29 : 16 * 3;
+    for (size_t kept = FH_MEDIUM_LEAST + 8; kept <= FH_MEDIUM_MOST; kept += step)
+        for (size_t request = 1; request <= FH_MEDIUM_MOST + 1000; request += 97) {
+            fh_medium_init(&medium, 1 << 20);
+            assert_true(fh_medium_put(&medium, blocks[0], kept));
+            void *given = fh_medium_take(&medium, request);
+            if (given && (kept < request || kept > fh_max(request, FH_MEDIUM_LEAST) * 5 / 4 + 16))
+                fail_msg("%zu given for %zu", kept, request);
+            if (given) assert_int_equal(medium.bytes + medium.blocks, 0);
+            if (!given && kept == request) fail_msg("%zu not given for itself", kept);
+        }
+    for (size_t kept = FH_MEDIUM_LEAST; kept <= FH_MEDIUM_MOST; kept += 1) {
+        fh_medium_init(&medium, 1 << 20);
+        assert_true(fh_medium_put(&medium, blocks[0], kept));
+        assert_ptr_equal(fh_medium_take(&medium, kept), blocks[0]);
+        assert_false(fh_guard_is_marked(blocks[0]));
+    }
+}
+
+static void the_next_class_serves_too(void **state)
+{
+    (void)state;
+    fh_medium_init(&medium, 1 << 20);
+    assert_true(fh_medium_put(&medium, blocks[0], 2048));       /* class 2048..2303 */
+    assert_true(fh_medium_put(&medium, blocks[1], 2320));       /* class 2304..2559 */
+    assert_ptr_equal(fh_medium_take(&medium, 2049), blocks[1]); /* own class holds only a smaller one */
+    assert_null(fh_medium_take(&medium, 2049));
+    assert_ptr_equal(fh_medium_take(&medium, 2048), blocks[0]);
+    assert_true(fh_medium_put(&medium, blocks[0], 2600));
+    assert_null(fh_medium_take(&medium, 2048)); /* two classes up is too much */
+}
+
+static void lists_are_last_in_first_out(void **state)
+{
+    (void)state;
+    fh_medium_init(&medium, 1 << 20);
+    for (int i = 0; i < 5; i++) assert_true(fh_medium_put(&medium, blocks[i], 2048 + (size_t)i));
+    for (int i = 5; i-- > 0;) assert_ptr_equal(fh_medium_take(&medium, 2040), blocks[i]);
+    assert_int_equal(medium.filled, 0);
+}
+
+static void take_any_empties_it(void **state)
+{
+    (void)state;
+    fh_medium_init(&medium, 1 << 20);
+    size_t sizes[] = {FH_MEDIUM_LEAST, 1151, 1152, 1300, 2000, 2001, 5000, 16384, 32768, FH_MEDIUM_MOST}, sum = 0;
+    enum { COUNT = sizeof sizes / sizeof sizes[0] };
+    bool seen[COUNT] = {false};
+    for (int i = 0; i < COUNT; i++) {
+        assert_true(fh_medium_put(&medium, blocks[i], sizes[i]));
+        sum += sizes[i];
+    }
+    assert_int_equal(medium.bytes, sum);
+    for (int i = 0; i < COUNT; i++) {
+        uint64_t(*block)[4] = fh_medium_take_any(&medium);
+        assert_non_null(block);
+        assert_false(seen[block - blocks]);
+        seen[block - blocks] = true;
+    }
+    assert_null(fh_medium_take_any(&medium));
+    assert_int_equal(medium.bytes + medium.blocks + medium.filled, 0);
+}
+
+static void take_it(void *arg) { fh_medium_take(&medium, *(size_t *)arg); }
+
+static void damage_is_seen(void **state)
+{
+    (void)state;
+    size_t request = 2600;
+    unsigned missed = 0;
+    for (unsigned bit = 0; bit < 192; bit++) {
+        fh_medium_init(&medium, 1 << 20);
+        assert_true(fh_medium_put(&medium, blocks[1], 2600));
+        assert_true(fh_medium_put(&medium, blocks[0], 2600));
+        blocks[0][bit / 64] ^= (uint64_t)1 << bit % 64;
+        if (bit >= 4 && bit < 48) {
+            missed += !unit_aborts(take_it, &request); /* still an aligned address */
+            continue;
+        }
+        unit_expect_fault(take_it, &request, "damaged free-list link: 0x%zx, size unknown, in a cached chunk",
+                          (size_t)blocks[0]);
+    }
+    assert_true(missed <= 44);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(only_medium_sizes_are_taken),
+    cmocka_unit_test(it_is_bounded_in_bytes),
+    cmocka_unit_test(what_is_given_fits_every_request),
+    cmocka_unit_test(the_next_class_serves_too),
+    cmocka_unit_test(lists_are_last_in_first_out),
+    cmocka_unit_test(take_any_empties_it),
+    cmocka_unit_test(damage_is_seen),
+};
+UNIT_GROUP(medium);

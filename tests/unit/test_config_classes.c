@@ -1,0 +1,57 @@
+/*
+ * test_config_classes.c - size classes, and where blocks of a class start: all of them, exhaustively.
+ */
+#include "unit.h"
+
+#include "classes.h"
+
+static void class_sizes_fit_and_do_not_waste(void **state)
+{
+    (void)state;
+    for (size_t request = 0; request <= FH_CACHED_MOST; request++) {
+        size_t size = fh_class_size(request);
+        assert_true(size >= request && size < request + 16 && size % 16 == 0);
+        assert_true(size / 16 < FH_CACHED_COUNT);
+        assert_true(fh_class_usable(size) >= size);
+        if (request <= FH_SMALL_MOST) assert_true(size / 16 < FH_CLASS_COUNT && fh_class_usable(size) == size);
+    }
+}
+
+static void block_starts_are_multiples_of_the_class(void **state)
+{
+    (void)state;
+    size_t step = unit_is_slow() ? 7 : 1;
+    for (uint32_t class_bytes = 16; class_bytes <= FH_SMALL_MOST; class_bytes += 16) {
+        uint32_t magic = fh_block_magic(class_bytes);
+        for (uintptr_t offset = 0; offset < 65536; offset += step) {
+            bool expected = (uint16_t)(offset - FH_BLOCK_PHASE) % class_bytes == 0;
+            if (fh_is_block_start((void *)offset, magic) != expected)
+                fail_msg("class %u, offset %zu", class_bytes, (size_t)offset);
+            uintptr_t far_away = ((uintptr_t)0x7fab12340000 | offset);
+            assert_int_equal(fh_is_block_start((void *)far_away, magic), expected);
+        }
+    }
+}
+
+static void first_block_start_is_the_nearest_above(void **state)
+{
+    (void)state;
+    size_t step = unit_is_slow() ? 16 * 7 : 16;
+    for (uint32_t class_bytes = 16; class_bytes <= FH_SMALL_MOST; class_bytes += 16) {
+        uint32_t magic = fh_block_magic(class_bytes);
+        for (uintptr_t from = 0x10000 + 64; from <= 0x20000 - 256; from += step) {
+            uintptr_t first = fh_first_block_start(from, class_bytes);
+            assert_true(first >= from && first - from < class_bytes);
+            assert_true(fh_is_block_start((void *)first, magic));
+            for (uintptr_t between = from; between < first; between += 16)
+                if (fh_is_block_start((void *)between, magic)) fail_msg("class %u, from %zx", class_bytes, (size_t)from);
+        }
+    }
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(class_sizes_fit_and_do_not_waste),
+    cmocka_unit_test(block_starts_are_multiples_of_the_class),
+    cmocka_unit_test(first_block_start_is_the_nearest_above),
+};
+UNIT_GROUP(classes);
