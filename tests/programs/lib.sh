@@ -138,6 +138,7 @@ same() {
     [ -s "$1" ] || fail "$3: the run on the system's malloc left nothing to compare"
     if ! cmp -s "$1" "$2"; then
         diff -a "$1" "$2" 2>&1 | cut -c 1-160 | head -n 20 >&2 || :
+        show "$2.err"
         fail "$3: differs on freehold"
     fi
 }
