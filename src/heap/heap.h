@@ -33,7 +33,8 @@ struct fh_heap {
     char *fresh;                /* memory from here to the end of `growing` was never touched, and is zero */
     char *mapped;               /* the page map names the pages of `growing` up to here */
     size_t trim_at_bytes;       /* touched bytes of top above which it is trimmed; 0: the option's value */
-    size_t last_trim_bytes;     /* released by the last trim and not grown again yet */
+    size_t trimmed_bytes;       /* released by the last trim, until as much has been touched again */
+    char *trimmed_to;           /* where it left `fresh` */
     void *handed_over;          /* atomic: blocks freed by threads that did not take the lock (guard.h links) */
     size_t handed_over_bytes;   /* atomic: their usable bytes */
     size_t total_bytes;         /* of all segments; readable without the lock, as are the following */

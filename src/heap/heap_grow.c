@@ -16,6 +16,18 @@ enum {
     TRIM_AT_MOST = 64 << 20   /* how far thrashing may raise the trim threshold */
 };
 
+/*
+ * What a trim gave back is touched again: it was wanted after all, and giving back and faulting in costs much more than
+ * leaving alone. So trim later. The opposite lesson is in fh_heap_maybe_trim.
+ */
+static void learn_from_growth(struct fh_heap *heap)
+{
+    if (heap->fresh < heap->trimmed_to || (size_t)(heap->fresh - heap->trimmed_to) < heap->trimmed_bytes / 2) return;
+    size_t now = fh_max(heap->trim_at_bytes, fh_load_relaxed(&fh_options.trim_threshold));
+    heap->trim_at_bytes = fh_max(now, fh_min(fh_max(2 * now, 2 * heap->trimmed_bytes), TRIM_AT_MOST));
+    heap->trimmed_bytes = 0;
+}
+
 void fh_heap_set_top(struct fh_heap *heap, struct fh_chunk *start, size_t size)
 {
     heap->top = start;
@@ -23,6 +35,7 @@ void fh_heap_set_top(struct fh_heap *heap, struct fh_chunk *start, size_t size)
     char *touched = (char *)start + FH_CHUNK_TAG_BYTES;
     if (touched <= heap->fresh) return;
     heap->fresh = touched;
+    if (FH_UNLIKELY(heap->trimmed_bytes != 0)) learn_from_growth(heap);
     if (touched <= heap->mapped) return;
     char *end = (char *)heap->growing + heap->growing->size;
     char *upto = (char *)fh_align_up((uintptr_t)touched, PAGEMAP_STEP);
@@ -118,18 +131,20 @@ bool fh_heap_grow(struct fh_heap *heap, size_t needed, size_t alignment)
     size_t wish = fh_min(fh_max(2 * heap->total_bytes, GROW_AT_LEAST), GROW_AT_MOST);
     wish = fh_align_up(least + wish, page);
 
-    /* Growing into what a trim gave back: it was wanted after all, so trim later. */
-    if (heap->last_trim_bytes) {
-        size_t now = heap->trim_at_bytes ? heap->trim_at_bytes : fh_load_relaxed(&fh_options.trim_threshold);
-        heap->trim_at_bytes = fh_min(fh_max(2 * now, 2 * heap->last_trim_bytes), TRIM_AT_MOST);
-        heap->last_trim_bytes = 0;
-    }
     for (;; wish = fh_align_up(fh_max(wish / 4, least), page)) {
         /* A kernel that refuses much may grant little: under RLIMIT_DATA, RLIMIT_AS, overcommit_memory = 2. */
         if (heap->id == 0 && grow_by_break(heap, wish)) return true;
         if (grow_by_mapping(heap, wish)) return true;
         if (wish <= least) return false;
     }
+}
+
+/* Memory from `to` on is untouched again. */
+static void note_trim(struct fh_heap *heap, char *to)
+{
+    if (heap->fresh <= to) return;
+    heap->trimmed_bytes = (size_t)(heap->fresh - to);
+    heap->trimmed_to = heap->fresh = to;
 }
 
 bool fh_heap_trim_top(struct fh_heap *heap, size_t keep_bytes)
@@ -149,10 +164,9 @@ bool fh_heap_trim_top(struct fh_heap *heap, size_t keep_bytes)
             fh_pagemap_set(to, (size_t)(heap->mapped - to), 0);
             heap->mapped = to;
         }
-        heap->last_trim_bytes = heap->fresh > to ? (size_t)(heap->fresh - to) : 0;
+        note_trim(heap, to);
         heap->growing->size -= released;
         fh_count_sub(&heap->total_bytes, released);
-        if (heap->fresh > to) heap->fresh = to;
         fh_chunk_write(heap->top, fh_chunk_size(fh_chunk_read(heap->top)) - released,
                        FH_CHUNK_TOP | FH_CHUNK_PREVIOUS_IN_USE);
         return true;
@@ -161,8 +175,7 @@ bool fh_heap_trim_top(struct fh_heap *heap, size_t keep_bytes)
     /* A mapping keeps its addresses and gives back its pages. */
     char *dirty_end = (char *)fh_align_up((uintptr_t)heap->fresh, page);
     if (!fh_os_discard(to, (size_t)(dirty_end - to))) return false;
-    heap->last_trim_bytes = (size_t)(heap->fresh - to);
-    heap->fresh = to;
+    note_trim(heap, to);
     return true;
 }
 
@@ -201,9 +214,11 @@ void fh_heap_maybe_trim(struct fh_heap *heap, size_t freed_bytes)
     if (heap->segments && heap->segments->next && heap->free_bytes >= GROW_AT_LEAST / 2 && freed_bytes >= 4096)
         unmap_empty_segments(heap);
     if (!heap->top) return;
-    size_t at = heap->trim_at_bytes ? heap->trim_at_bytes : fh_load_relaxed(&fh_options.trim_threshold);
+    size_t at = fh_max(heap->trim_at_bytes, fh_load_relaxed(&fh_options.trim_threshold));
     char *top = (char *)heap->top;
     if (heap->fresh <= top || (size_t)(heap->fresh - top) <= at) return;
+    /* What the last trim gave back was not wanted since: one step back towards the option's value. */
+    if (heap->trimmed_bytes) heap->trim_at_bytes /= 2;
     fh_heap_trim_top(heap, fh_load_relaxed(&fh_options.top_pad));
 }
 
@@ -212,7 +227,7 @@ bool fh_heap_trim(struct fh_heap *heap, size_t keep_bytes)
     if (!fh_lock_acquire(&heap->lock)) return false;
     fh_heap_drain(heap);
     bool trimmed = fh_heap_trim_top(heap, keep_bytes);
-    heap->last_trim_bytes = 0; /* asked for: growing again is no sign of thrashing */
+    heap->trimmed_bytes = 0; /* asked for: growing again is no sign of thrashing */
     fh_lock_release(&heap->lock);
     return trimmed;
 }
