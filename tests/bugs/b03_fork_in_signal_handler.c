@@ -8,6 +8,7 @@
 #include "b03_fork_load.h"
 
 #include <sys/time.h>
+#include <time.h>
 
 static volatile sig_atomic_t forks_done;
 static volatile sig_atomic_t is_child;
@@ -57,6 +58,19 @@ static void work(uint64_t *seed, void **blocks, size_t count)
     CHECK(blocks[i] != NULL);
 }
 
+/* SIGALRM is taken: another signal says that nothing goes on. */
+static void watch_parent(time_t seconds)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2};
+    struct itimerspec time = {.it_value = {seconds, 0}};
+    timer_t timer;
+
+    load_hang_text = "the parent hangs in a fork in a signal handler\n";
+    signal(SIGUSR2, load_hung);
+    CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
+    CHECK(timer_settime(timer, 0, &time, NULL) == 0);
+}
+
 int main(int argc, char **argv)
 {
     static void *blocks[500];
@@ -71,6 +85,7 @@ int main(int argc, char **argv)
         load_begin(2, 0, 0);
     sigemptyset(&action.sa_mask);
     CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+    watch_parent(60 + forks_wanted / 10);
     arm();
     while (forks_done < forks_wanted && !is_child) {
         work(&seed, blocks, 500);

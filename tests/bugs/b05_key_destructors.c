@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define KEYS 8
+#define KEYS 4
 #define BATCH 8
 #define ALLOWED_KIB 1024
 
@@ -28,13 +28,13 @@ struct value {
 
 static void allocate_some(uint64_t *seed)
 {
-    void *blocks[16];
+    void *blocks[6];
 
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < 6; i++) {
         blocks[i] = malloc(bugs_random(seed) % 2000);
         CHECK(blocks[i] != NULL);
     }
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < 6; i++)
         free(blocks[i]);
 }
 

@@ -122,6 +122,7 @@ int main(int argc, char **argv)
         CHECK(!"exec worked");
     }
     use_it_all((limit_mib << 20) / 100 * percent);
+    malloc_trim(0); /* for the stacks: a block that a thread keeps may hold the break up where it is */
     use_by_threads();
     use_it_all((limit_mib << 20) / 100 * (percent - 10));
     return 0;

@@ -2,7 +2,8 @@
 # b08_exports.sh LIBRARY LIBC - of the functions that libc defines, the library overrides the malloc family and no other.
 #
 # An allocator that overrides strdup or realpath breaks programs that bring their own malloc. The other way round, the
-# library calls nothing of libc that allocates or that a program may have replaced with something that does.
+# library calls nothing of libc that allocates or that a program may have replaced with something that does; but for
+# malloc_info, which is to write to the program's FILE.
 set -u
 export LC_ALL=C
 library=$1
@@ -41,7 +42,7 @@ done
 for name in $family; do
     grep -qx "$name" "$folder/ours" || say "not exported, so that libc's would work on libc's empty heap: $name"
 done
-for name in $family strdup printf fprintf vfprintf snprintf vsnprintf dprintf fopen fputs fwrite getenv qsort \
+for name in $family strdup printf snprintf vsnprintf dprintf fopen getenv qsort \
     mmap mmap64 munmap mremap madvise mprotect brk sbrk open open64 openat read write close; do
     if grep -qx "$name" "$folder/needed"; then
         say "calls $name of whoever defines it"

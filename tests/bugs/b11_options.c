@@ -140,7 +140,9 @@ static void accepted_ones(void)
     works("GLIBC_TUNABLES=glibc.malloc.perturb=165", "bytes=5a small=5a");
     works("MALLOC_CHECK_=3", "middle=0");
     works("MALLOC_ARENA_MAX=1", "middle=0");
-    works("MALLOC_ARENA_TEST=4", "middle=0");
+    if (run("MALLOC_ARENA_TEST=4", NULL) != 0 ||
+        (err_text[0] != '\0' && strncmp(err_text, "freehold: MALLOC_ARENA_TEST has no effect", 41) != 0))
+        complain("MALLOC_ARENA_TEST=4", "is not taken", "silence, or that it has no effect");
     works("MALLOC_TOP_PAD_=1000000", "middle=0");
     works("MALLOC_TRIM_THRESHOLD_=1000000", "middle=0");
     works("FREEHOLD_TRIM_THRESHOLD=1000000", "middle=0");

@@ -1,10 +1,10 @@
-/* free_before_small - an address just below the first block of a slab, in the slab's own data, is freed. */
+/* free_before_small - an address 16 bytes below a block, as of one that keeps a header of its own in front, is freed. */
 #include "misuse.h"
 
 void misuse_act(void)
 {
-    char *p = (char *)((uintptr_t)get(SMALL) & ~(uintptr_t)4095);
+    char *p = get(SMALL);
 
-    misuse_expect(NEVER_OURS "|" INSIDE, p + 16, ANY_SIZE, ANYWHERE);
-    release(hide(p + 16));
+    misuse_expect(NEVER_OURS "|" INSIDE, p - 16, ANY_SIZE, IN_A_SLAB);
+    release(hide(p - 16));
 }

@@ -1,5 +1,5 @@
 /*
- * link_damaged_medium_copied - after the block was freed the first word of another free block is copied to it;
+ * link_damaged_medium_copied - after the block was freed the start of another free block is copied to it;
  * then it is handed out again.
  */
 #include "misuse.h"
@@ -14,7 +14,7 @@ void misuse_act(void)
 
     release(a);
     release(b);
-    memcpy(hide(b), hide(a), 8);
+    memcpy(hide(b), hide(a), 16);
     misuse_expect(DAMAGED_LINK, NULL, ANY_SIZE, ANYWHERE);
     take_many(MEDIUM, 3000);
     release(wall);

@@ -14,7 +14,7 @@ void misuse_act(void)
 
     release(a);
     release(b);
-    memcpy(hide(b), hide(a), 8);
+    memcpy(hide(b), hide(a), 16);
     misuse_expect(DAMAGED_LINK, NULL, ANY_SIZE, ANYWHERE);
     take_many(MEDIUM_UNCACHED, 100);
     release(wall);
