@@ -78,39 +78,43 @@ static int by_address(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static void add_table(struct expected *expected, size_t *count, const struct table *table)
+static void add_table(struct expected *to, size_t *count, const struct table *table)
 {
     for (uint32_t i = 0; i < table->count; i++)
-        expected[(*count)++] = (struct expected){table_at(table, i)->address, table_at(table, i)->usable};
+        to[(*count)++] = (struct expected){table_at(table, i)->address, table_at(table, i)->usable};
 }
 
-static void add_ring(struct expected *expected, size_t *count, const struct ring *ring)
+static void add_ring(struct expected *to, size_t *count, const struct ring *ring)
 {
     for (uint32_t i = ring->head; i != ring->tail; i++)
-        expected[(*count)++] =
+        to[(*count)++] =
             (struct expected){ring->slots[i % RING_SLOTS].address, ring->slots[i % RING_SLOTS].usable};
 }
 
 /* Every block that all workers hold, and those on their way. */
-static size_t collect(struct expected *expected)
+static size_t collect(struct expected *to)
 {
     size_t count = 0;
     for (uint32_t i = 0; i < options.threads; i++) {
-        add_table(expected, &count, &workers[i].table);
-        for (uint32_t j = 0; j < options.threads; j++) add_ring(expected, &count, &rings[i][j]);
+        add_table(to, &count, &workers[i].table);
+        for (uint32_t j = 0; j < options.threads; j++) add_ring(to, &count, &rings[i][j]);
     }
-    qsort(expected, count, sizeof expected[0], by_address);
+    qsort(to, count, sizeof to[0], by_address);
     return count;
+}
+
+static struct expected *expected; /* room for all blocks of all workers */
+
+void audit_init(void)
+{
+    size_t most = (size_t)options.threads * (BLOCKS_MOST + WORKERS_MOST * RING_SLOTS);
+    expected = mmap(NULL, most * sizeof *expected, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (expected == MAP_FAILED) failed(NULL, "no memory for audits");
 }
 
 static void compare_with_walk(const struct worker *worker, bool exact_account)
 {
-    static struct expected *expected;
-    size_t most = (size_t)WORKERS_MOST * (BLOCKS_MOST + WORKERS_MOST * RING_SLOTS);
-    if (!expected)
-        expected = mmap(NULL, most * sizeof *expected, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (expected == MAP_FAILED) failed(worker, "no memory for an audit");
     struct comparison comparison = {.worker = worker, .expected = expected, .count = collect(expected)};
     fh_walk(compare_block, &comparison);
     if (comparison.at != comparison.count)

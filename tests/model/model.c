@@ -165,6 +165,7 @@ int main(int count, char **arguments)
     if (options.no_break) kernel_refuse_break();
     setvbuf(stdout, NULL, _IONBF, 0);
     for (uint32_t i = 0; i < options.threads; i++) worker_init(&workers[i], i, options.seed);
+    audit_init();
     if (options.address_space) limit_address_space();
     workers_run();
     uint64_t refused = 0, all = 0, sum = 0;

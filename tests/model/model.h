@@ -103,7 +103,9 @@ void worker_free_all(struct worker *worker);
 void free_block(struct worker *worker, const struct block *block);
 void check_block(const struct worker *worker, const struct block *block);
 
-/* audit.c. No other thread is inside the allocator. `last`: the run is over, this is the only thread. */
+/* audit.c */
+void audit_init(void);
+/* No other thread is inside the allocator. `last`: the run is over, this is the only thread. */
 void audit(const struct worker *worker, bool last);
 /* With one thread: what the account says is live is what the table holds. */
 void audit_quick(const struct worker *worker);
