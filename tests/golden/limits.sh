@@ -1,7 +1,7 @@
 #!/bin/sh
-# limits.sh LIBRARY GOLDEN_SCENARIO GOLDEN_STEP COMPILER BUILD - the hard limits of the fast paths, counted by
-# single-stepping on the real kernel, so with no tool that may be missing. They hold for the compilers that have a golden
-# file; what another one makes of the same source is told, not judged.
+# limits.sh LIBRARY GOLDEN_SCENARIO GOLDEN_STEP COMPILER BUILD - the hard limits of the fast paths, by single-stepping.
+# On the real kernel, and with no tool that may be missing. They hold for the compilers that have a golden file; what
+# another one makes of the same source is told, not judged.
 set -eu
 library=$1 scenario=$2 step=$3 compiler=$4 build=$5
 # shellcheck source=tests/golden/lib.sh
