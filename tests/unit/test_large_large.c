@@ -56,6 +56,7 @@ static void a_block_has_its_mapping_and_gives_it_back(void **state)
             assert_int_equal(fh_large_counts.mapping_bytes, mapped);
             assert_sound();
             fh_large_free(p);
+            fh_large_purge(); /* sizes of one page size come again with the next */
             assert_nothing_left();
         }
     }
@@ -68,9 +69,8 @@ static void alignments_from_16_to_a_mebibyte(void **state)
         for (size_t alignment = 16; alignment <= FH_MIB; alignment *= 2)
             for (int odd = 0; odd < 3; odd++) {
                 fake_os.page_size = page;
-                fake_place_next_map(fake_leaf_border() + 65536 * (size_t)(1 + odd * 7));
-                /* The leaf comes after the mapping, so it must exist for the mapping to be where it is wanted. */
                 assert_true(fh_pagemap_prepare(fake_leaf_border(), 1));
+                fake_place_next_map(fake_leaf_border() + 65536 * (size_t)(1 + odd * 7));
                 char *p = get(BIG, alignment);
                 assert_non_null(p);
                 size_t usable = fh_large_usable(p);
@@ -81,6 +81,7 @@ static void alignments_from_16_to_a_mebibyte(void **state)
                 p[usable - 1] = 1;
                 if (odd == 0) assert_sound();
                 fh_large_free(p);
+                fh_large_purge();
                 assert_int_equal(fh_large_counts.blocks, 0);
                 assert_int_equal(fake_mapped_bytes(), leaf_bytes());
             }
@@ -258,7 +259,7 @@ static void what_is_kept_and_not_wanted_goes(void **state)
     assert_int_equal(fh_large_counts.warm_blocks, 1);
     int frees = 0;
     for (; frees < 100 && fh_large_counts.warm_blocks; frees++) fh_large_free(get(BIG + (size_t)(frees + 5) * 40000, 16));
-    assert_true(frees >= 8 && frees <= 20);
+    if (frees < 8 || frees > 20) fail_msg("gone after %d frees", frees);
     assert_nothing_left();
 }
 
