@@ -17,8 +17,8 @@
 #include "state.h"
 
 /*
- * glibc's <malloc.h>, 2.36: written out, because musl's has neither the structures nor the parameters, and a program that
- * was compiled against glibc's calls these functions all the same.
+ * glibc's <malloc.h>, 2.36: written out, because musl's has neither the structures nor the parameters, and a program
+ * that was compiled against glibc's calls these functions all the same.
  */
 struct mallinfo {
     int arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost;
@@ -117,7 +117,7 @@ FH_EXPORT struct mallinfo FH_API(mallinfo)(void)
     };
 }
 
-FH_EXPORT void FH_API(malloc_stats)(void) { fh_account_print_to(2, true); }
+FH_EXPORT void FH_API(malloc_stats)(void) { fh_account_report(2); }
 
 /* glibc's XML: a <heap> for each heap, then the sums. */
 FH_EXPORT int FH_API(malloc_info)(int options, FILE *stream)

@@ -59,5 +59,5 @@ __attribute__((constructor(101))) static void start(void)
 __attribute__((destructor(101))) static void end(void)
 {
     if (fh_options.check) fh_check_or_abort();
-    if (report_pid != REPORT_NEVER && report_is_wanted()) fh_account_print_to(report_fd, report_fd == 2);
+    if (report_pid != REPORT_NEVER && report_is_wanted()) fh_account_report(report_fd);
 }

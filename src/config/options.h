@@ -9,6 +9,9 @@
 
 #include "base.h"
 
+/* Where the mmap threshold starts; see fh_large_threshold. */
+#define FH_MMAP_THRESHOLD_START (128 * FH_KIB)
+
 struct fh_options {
 #define FH_OPTION_FIELD_SIZE(field) size_t field;
 #define FH_OPTION_FIELD_COUNT(field) size_t field;

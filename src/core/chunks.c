@@ -24,15 +24,18 @@ static void publish_medium(struct fh_state *state)
     fh_store_relaxed(&state->published.medium_blocks, state->medium.blocks);
 }
 
-/* What the thread keeps: lists by exact size up to FH_CACHED_MOST, a coarser store above. */
-static void *take_kept(struct fh_state *state, size_t request_bytes)
+/* What the thread keeps: lists by exact size up to FH_CACHED_MOST, a coarser store above. An aligned request takes what
+ * lies in front if it happens to be aligned, as blocks freed by the same code are. */
+static void *take_kept(struct fh_state *state, size_t request_bytes, size_t alignment)
 {
     if (request_bytes <= FH_CACHED_MOST) {
-        struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, fh_class_size(request_bytes));
-        return request_bytes > FH_SMALL_MOST && bin->head ? fh_cache_take_checked(bin, fh_class_size(request_bytes))
-                                                          : NULL;
+        size_t class_bytes = fh_class_size(request_bytes);
+        if (class_bytes <= FH_SMALL_MOST) return NULL;
+        struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
+        bool fits = bin->head && (uintptr_t)bin->head % alignment == 0;
+        return fits ? fh_cache_take_checked(bin, class_bytes) : NULL;
     }
-    if (request_bytes > FH_MEDIUM_MOST) return NULL;
+    if (request_bytes > FH_MEDIUM_MOST || alignment > FH_ALIGNMENT) return NULL;
     void *kept = fh_medium_take(&state->medium, request_bytes);
     if (kept) publish_medium(state);
     return kept;
@@ -55,10 +58,8 @@ bool fh_chunk_keep(struct fh_state *state, void *pointer, size_t usable_bytes)
 void *fh_chunk_alloc(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed)
 {
     *zeroed = false;
-    if (state && alignment <= FH_ALIGNMENT) {
-        void *kept = take_kept(state, request_bytes);
-        if (kept) return kept;
-    }
+    void *kept = state ? take_kept(state, request_bytes, alignment) : NULL;
+    if (kept) return kept;
     if (request_bytes > FH_CHUNK_MOST || alignment > FH_CHUNK_MOST) return NULL;
     /* Of the exact size of its class, so that it can be kept for the next request of the class. */
     if (request_bytes <= FH_CACHED_MOST && request_bytes > FH_SMALL_MOST)

@@ -29,6 +29,8 @@ uint32_t fh_heaps_count(void);
 struct fh_heap *fh_heaps_get(uint32_t number);
 /* The heap that a thread state of this number allocates from. */
 struct fh_heap *fh_heaps_for(uint32_t state_id);
+/* In a forked child: heaps from this number on are as if they had never been made. */
+void fh_heaps_forget_from(uint32_t number);
 /* How many heaps there may be, from CPUs and options; decided once, when a second thread comes. */
 uint32_t fh_heaps_limit(void);
 

@@ -75,10 +75,7 @@ void fh_fork_child(void)
         heap->handed_over = sound_part(heap->handed_over, true, &count, &heap->handed_over_bytes);
     }
     /* A heap that came into use after the locks were frozen holds nothing that this process can know of. */
-    for (uint32_t i = frozen; i < fh_heaps_count(); i++) {
-        *fh_heaps_get(i) = (struct fh_heap){0};
-        fh_heap_init(fh_heaps_get(i), i);
-    }
+    fh_heaps_forget_from(frozen);
     fh_lock_init(&settle_lock, FH_RANK_SETTLE);
 
     struct fh_cache *cache = fh_cache_self();

@@ -29,20 +29,38 @@ uint32_t fh_heaps_limit(void)
 uint32_t fh_heaps_count(void) { return fh_load_acquire(&count); }
 struct fh_heap *fh_heaps_get(uint32_t number) { return &heaps[number]; }
 
+enum { NOT_MADE, BEING_MADE, MADE };
+static uint32_t progress[HEAPS_MOST]; /* atomic */
+
+/* Heaps are made one by one: an unused one is pages that nobody touched. */
+static void make_heap(uint32_t number)
+{
+    uint32_t expected = NOT_MADE;
+    if (fh_cas_acquire(&progress[number], &expected, BEING_MADE)) {
+        fh_heap_init(&heaps[number], number);
+        fh_store_release(&progress[number], MADE);
+    }
+    while (fh_load_acquire(&progress[number]) != MADE) fh_cpu_relax();
+}
+
 struct fh_heap *fh_heaps_for(uint32_t state_id)
 {
     if (state_id <= 1) return &heaps[0];
     uint32_t number = (state_id - 1) % fh_heaps_limit();
     uint32_t known = fh_load_relaxed(&count);
+    for (uint32_t i = known; i <= number; i++) make_heap(i);
     while (known <= number && !fh_cas_acq_rel(&count, &known, number + 1)) {
     }
     return &heaps[number];
 }
 
-/* All heaps are made at once, before the first block: an unused one is zero pages. */
-static void init_heaps(void)
+void fh_heaps_forget_from(uint32_t number)
 {
-    for (uint32_t i = 0; i < HEAPS_MOST; i++) fh_heap_init(&heaps[i], i);
+    for (uint32_t i = number; i < HEAPS_MOST && progress[i] != NOT_MADE; i++) {
+        heaps[i] = (struct fh_heap){0};
+        progress[i] = NOT_MADE;
+    }
+    count = number;
 }
 
 void fh_core_ensure_init(void)
@@ -56,6 +74,6 @@ void fh_core_ensure_init(void)
         return;
     }
     fh_guard_init();
-    init_heaps();
+    make_heap(0);
     fh_store_release(&phase, DONE);
 }

@@ -12,6 +12,15 @@
 #include "pagemap.h"
 #include "state.h"
 
+/* A heap gives large blocks while the threshold is raised. When it trims what nobody wants again, that is over. */
+static void follow_heap(struct fh_state *state)
+{
+    uint32_t trims = fh_load_relaxed(&state->heap->unwanted_trims);
+    if (trims == state->unwanted_trims_seen) return;
+    state->unwanted_trims_seen = trims;
+    fh_large_lower_threshold();
+}
+
 /* A block that slabs can't give: as a chunk below the mmap threshold, with a mapping of its own at or above it (W3). */
 static void *alloc_beyond_small(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed)
 {
@@ -19,10 +28,11 @@ static void *alloc_beyond_small(struct fh_state *state, size_t request_bytes, si
     size_t extent;
     if (__builtin_add_overflow(request_bytes, alignment > FH_ALIGNMENT ? alignment : 0, &extent)) return NULL;
     if (extent > PTRDIFF_MAX) return NULL; /* C11 6.5.6: differences of pointers must fit ptrdiff_t */
-    if (extent >= fh_load_relaxed(&fh_options.mmap_threshold)) {
+    if (extent >= fh_large_threshold()) {
         void *pointer = fh_large_alloc(request_bytes, alignment, zeroed);
         if (pointer) return pointer;
     }
+    if (state && extent >= FH_MMAP_THRESHOLD_START) follow_heap(state);
     return fh_chunk_alloc(state, request_bytes, alignment, zeroed);
 }
 
@@ -130,7 +140,7 @@ static bool resize_in_place(void *pointer, uint32_t entry, size_t usable, size_t
     case FH_PAGE_SLAB: return request_bytes <= usable && request_bytes >= usable / 2;
     case FH_PAGE_HEAP:
         /* Beyond the threshold a mapping can grow without a copy, ever after. */
-        if (request_bytes > usable && request_bytes >= fh_load_relaxed(&fh_options.mmap_threshold)) return false;
+        if (request_bytes > usable && request_bytes >= fh_large_threshold()) return false;
         return request_bytes <= FH_CHUNK_MOST &&
                fh_heap_resize(fh_heaps_get(fh_entry_owner(entry)), pointer, request_bytes);
     default: return false;

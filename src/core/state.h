@@ -72,6 +72,7 @@ struct fh_state {
     size_t cache_bytes;                 /* capacity of each class; 0 while a special mode is on */
     uint32_t id;                        /* from 1; the owner in the page map */
     uint32_t frozen_heaps;              /* between a fork's prepare and its end: how many heaps this thread froze */
+    uint32_t unwanted_trims_seen;       /* of its heap; see route.c */
     uint32_t trim_epoch;                /* the last fh_trim_epoch that it has seen */
 
     /* Others write here. */

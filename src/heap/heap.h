@@ -34,6 +34,7 @@ struct fh_heap {
     char *mapped;               /* the page map names the pages of `growing` up to here */
     size_t trim_at_bytes;       /* touched bytes of top above which it is trimmed; 0: the option's value */
     size_t trimmed_bytes;       /* released by the last trim, until as much has been touched again */
+    uint32_t unwanted_trims;    /* atomic: trims whose yield nobody had asked for until the next trim */
     char *trimmed_to;           /* where it left `fresh` */
     void *handed_over;          /* atomic: blocks freed by threads that did not take the lock (guard.h links) */
     size_t handed_over_bytes;   /* atomic: their usable bytes */

@@ -218,7 +218,10 @@ void fh_heap_maybe_trim(struct fh_heap *heap, size_t freed_bytes)
     char *top = (char *)heap->top;
     if (heap->fresh <= top || (size_t)(heap->fresh - top) <= at) return;
     /* What the last trim gave back was not wanted since: one step back towards the option's value. */
-    if (heap->trimmed_bytes) heap->trim_at_bytes /= 2;
+    if (heap->trimmed_bytes) {
+        heap->trim_at_bytes /= 2;
+        fh_count_add(&heap->unwanted_trims, 1);
+    }
     fh_heap_trim_top(heap, fh_load_relaxed(&fh_options.top_pad));
 }
 

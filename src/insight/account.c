@@ -137,7 +137,7 @@ static void add_line(struct fh_text *text, const char *label, size_t bytes, cons
     fh_text_end_line(text);
 }
 
-void fh_account_print_to(int fd, bool as_message)
+static void print_account(int fd, void (*write)(int fd, const char *text, size_t length))
 {
     struct fh_account account;
     char buffer[2048], name[16];
@@ -164,8 +164,9 @@ void fh_account_print_to(int fd, bool as_message)
     add_line(&text, "blocks", account.live_blocks, "live, of any size");
     add_line(&text, "heaps", account.heaps, "");
     add_line(&text, "threads", account.threads, "");
-    if (as_message) fh_os_complain(buffer, text.length);
-    else fh_os_write(fd, buffer, text.length);
+    write(fd, buffer, text.length);
 }
 
-FH_EXPORT void fh_account_print(int fd) { fh_account_print_to(fd, false); }
+FH_EXPORT void fh_account_print(int fd) { print_account(fd, fh_os_write); }
+
+void fh_account_report(int kept_stderr) { print_account(kept_stderr, fh_os_complain_on_kept); }

@@ -290,6 +290,7 @@ static void complain(const char *invariant, uintptr_t address, const char *text,
 /* Whether another thread may be inside the allocator: nothing that it is changing could be judged. */
 static bool others_run(void)
 {
+    if (fh_load_relaxed(&fh_fork_torn_states)) fh_fork_settle(); /* threads of the parent do not run here */
     struct fh_state *own = fh_state_self();
     for (uint32_t id = 1; id < fh_state_id_end(); id++) {
         struct fh_state *state = fh_state_by_id(id);

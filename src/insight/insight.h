@@ -10,8 +10,9 @@
 #include "base.h"
 #include "slab.h"
 
-/* Writes the account to `fd`, or as a message to standard error under the rules of fh_os_complain. */
-void fh_account_print_to(int fd, bool as_message);
+/* Writes the account as a message: to standard error, or to the descriptor that fh_os_keep_stderr gave, if it is still
+ * that. */
+void fh_account_report(int kept_stderr);
 
 /* Runs every validator, writes each violation to standard error, and aborts if there was one. */
 void fh_check_or_abort(void);

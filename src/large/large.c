@@ -21,9 +21,14 @@ enum {
     RECENT = 8,           /* sizes of the last frees that are remembered */
     WARM_SLOTS = 4,       /* mappings kept at most */
     WARM_MOST = 32 << 20, /* bytes of one that is kept, as glibc's largest dynamic threshold */
+    CHURN_ENOUGH = 16,    /* requests soon after a free that raise the threshold */
+    CHURN_WINDOW = 8,     /* frees that such a request may be ahead of */
     WARM_PATIENCE = 16    /* frees of other sizes after which a kept one goes back */
 };
 
+static size_t learned_threshold; /* atomic: 0, or above the option's value */
+static uint32_t churn;        /* atomic: mappings asked for soon after others were freed, since the threshold moved */
+static uint32_t freed_lately; /* atomic: mappings freed and not followed by a request yet, at most CHURN_WINDOW */
 static size_t recently_freed[RECENT]; /* atomic: sizes of mappings */
 static uint32_t recent_at;            /* atomic */
 static struct warm {
@@ -159,6 +164,30 @@ static void note_freed(size_t size)
     }
 }
 
+size_t fh_large_threshold(void)
+{
+    size_t option = fh_load_relaxed(&fh_options.mmap_threshold);
+    /* As in glibc, whoever sets the threshold means it. Unlike there, no other setting stops it from moving. */
+    return option == FH_MMAP_THRESHOLD_START ? fh_max(option, fh_load_relaxed(&learned_threshold)) : option;
+}
+
+void fh_large_lower_threshold(void)
+{
+    size_t half = fh_load_relaxed(&learned_threshold) / 2;
+    fh_store_relaxed(&learned_threshold, half > FH_MMAP_THRESHOLD_START ? half : 0);
+    fh_store_relaxed(&churn, 0);
+}
+
+/* A request for a mapping of `size`: one of a series, if mappings were freed just before. */
+static void note_request(size_t size)
+{
+    uint32_t freed = fh_load_relaxed(&freed_lately);
+    if (freed == 0) return;
+    fh_store_relaxed(&freed_lately, freed - 1);
+    if (size > WARM_MOST || fh_fetch_add_relaxed(&churn, 1) < CHURN_ENOUGH) return;
+    if (size > fh_load_relaxed(&learned_threshold)) fh_store_relaxed(&learned_threshold, size);
+}
+
 void *fh_large_alloc(size_t request_bytes, size_t alignment, bool *zeroed)
 {
     size_t page = fh_os_page_size();
@@ -175,6 +204,7 @@ void *fh_large_alloc(size_t request_bytes, size_t alignment, bool *zeroed)
         }
         note_wanted(size);
     }
+    note_request(size);
     char *start;
     if (alignment > page) { /* the pointer is aligned, the words in front of it need a page of their own */
         size_t wide;
@@ -209,6 +239,8 @@ void fh_large_free(void *pointer)
     note_dead(size, offset);
     bool keep = size <= WARM_MOST && offset == FH_LARGE_HEAD_BYTES && was_wanted_again(size);
     note_freed(keep ? size | 1 : size);
+    uint32_t freed = fh_load_relaxed(&freed_lately);
+    if (freed < CHURN_WINDOW) fh_store_relaxed(&freed_lately, freed + 1);
     for (int i = 0; keep && i < WARM_SLOTS; i++)
         if (!fh_load_relaxed(&warm[i].pointer)) {
             fh_guard_link(pointer, NULL);

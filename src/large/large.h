@@ -22,6 +22,16 @@ struct fh_large_counts {  /* atomic */
 };
 extern struct fh_large_counts fh_large_counts;
 
+/*
+ * From which request size on a block gets a mapping of its own: the option's value, 128 KiB, to start with. It rises
+ * when mappings are freed and asked for again at a rate, to above their size, so that such blocks come from the heap,
+ * whose memory stays; it falls again when the heap gives back what then nobody wants. A threshold that the user has set
+ * stays.
+ */
+size_t fh_large_threshold(void);
+/* The heap has trimmed twice in a row without growing: what the raised threshold keeps is not wanted. */
+void fh_large_lower_threshold(void);
+
 /* NULL when the kernel refuses, or the mappings allowed (option mmap_max) are used up. Always zeroed unless `zeroed`
  * says otherwise. */
 void *fh_large_alloc(size_t request_bytes, size_t alignment, bool *zeroed);

@@ -2,9 +2,9 @@
  * os.h - everything that Freehold asks of the operating system, and nothing else.
  *
  * Layer: os, the only folder with system calls. The system calls behind this page: brk, mmap, mremap, munmap, madvise,
- * mincore, futex, getrandom, openat, read, close, write, fstat, getpid, gettid, tgkill, sched_getaffinity, rt_sigprocmask,
- * rt_sigaction, prctl. No function here allocates, takes a lock, is a cancellation point or writes errno. Unit tests
- * link another implementation of this page (tests/unit/fake_os.c).
+ * mincore, futex, getrandom, openat, read, close, write, fstat, getpid, gettid, tgkill, sched_getaffinity,
+ * rt_sigprocmask, rt_sigaction, prctl. No function here allocates, takes a lock, is a cancellation point or writes
+ * errno. Unit tests link another implementation of this page (tests/unit/fake_os.c).
  */
 #ifndef FH_OS_H
 #define FH_OS_H
@@ -58,6 +58,9 @@ void fh_os_note_stderr(void);
 int fh_os_keep_stderr(void);
 /* Writes to standard error, unless descriptor 2 has become a data file since the start. */
 void fh_os_complain(const char *text, size_t length);
+/* The same through a descriptor from fh_os_keep_stderr, which the program may have closed and used for something else.
+ */
+void fh_os_complain_on_kept(int fd, const char *text, size_t length);
 void fh_os_write(int fd, const char *text, size_t length);
 /* Raises SIGABRT as abort(3) does, without libc's locks; a handler may run, but this does not return. */
 void fh_os_abort(void) __attribute__((noreturn));

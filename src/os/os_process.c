@@ -34,22 +34,27 @@ static struct {
     ino_t inode;
 } stderr_at_start;
 
-static bool stat_stderr(struct stat *st)
+static bool stat_descriptor(int fd, struct stat *st)
 {
 #ifdef SYS_newfstatat
-    return fh_syscall4(SYS_newfstatat, 2, "", st, AT_EMPTY_PATH) == 0;
+    return fh_syscall4(SYS_newfstatat, fd, "", st, AT_EMPTY_PATH) == 0;
 #else
-    return fh_syscall2(SYS_fstat, 2, st) == 0;
+    return fh_syscall2(SYS_fstat, fd, st) == 0;
 #endif
 }
 
 void fh_os_note_stderr(void)
 {
     struct stat st;
-    if (!stat_stderr(&st)) return;
+    if (!stat_descriptor(2, &st)) return;
     stderr_at_start.known = true;
     stderr_at_start.device = st.st_dev;
     stderr_at_start.inode = st.st_ino;
+}
+
+static bool is_stderr_of_start(const struct stat *st)
+{
+    return stderr_at_start.known && st->st_dev == stderr_at_start.device && st->st_ino == stderr_at_start.inode;
 }
 
 /*
@@ -59,9 +64,9 @@ void fh_os_note_stderr(void)
 static bool stderr_is_for_messages(void)
 {
     struct stat st;
-    if (!stat_stderr(&st)) return false;
+    if (!stat_descriptor(2, &st)) return false;
     if (!S_ISREG(st.st_mode)) return true;
-    if (stderr_at_start.known && st.st_dev == stderr_at_start.device && st.st_ino == stderr_at_start.inode) return true;
+    if (is_stderr_of_start(&st)) return true;
     long flags = fh_syscall3(SYS_fcntl, 2, F_GETFL, 0);
     return !fh_syscall_failed(flags) && (flags & O_APPEND);
 }
@@ -76,6 +81,13 @@ int fh_os_keep_stderr(void)
 void fh_os_complain(const char *text, size_t length)
 {
     if (stderr_is_for_messages()) fh_os_write(2, text, length);
+}
+
+void fh_os_complain_on_kept(int fd, const char *text, size_t length)
+{
+    struct stat st;
+    if (fd == 2) fh_os_complain(text, length);
+    else if (stat_descriptor(fd, &st) && is_stderr_of_start(&st)) fh_os_write(fd, text, length);
 }
 
 void fh_os_abort(void)
