@@ -277,6 +277,7 @@ static void thrashing_raises_the_threshold(void **state)
         }
         down[phase] = fake_os.calls[FAKE_BREAK_DOWN];
     }
+    print_message("trims: %zu %zu %zu\n", down[0], down[1], down[2]);
     assert_true(down[2] == down[1]); /* it has learnt */
     assert_true(down[0] < 100);
     assert_true(heap->trim_at_bytes > fh_options.trim_threshold);

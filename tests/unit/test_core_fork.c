@@ -1,0 +1,187 @@
+/*
+ * test_core_fork.c - the fork handlers, called directly and by fork(2): freezing, and what a child makes of torn states.
+ */
+#include "unit.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core.h"
+#include "pagemap.h"
+#include "state.h"
+
+enum { COUNT = 300 };
+static char *theirs[COUNT];
+
+static void allocate(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < COUNT; i++) {
+        theirs[i] = fh_test_malloc(i % 3 ? 64 : 3000);
+        unit_fill(theirs[i], 60, (unsigned)i);
+    }
+    for (int i = 0; i < COUNT; i += 2) fh_test_free(theirs[i]); /* some cached, some on their slabs' lists */
+}
+
+static void prepare_freezes_every_heap(void **state)
+{
+    (void)state;
+    fake_os.cpus = 3;
+    fh_heaps_for(3);
+    fh_fork_prepare();
+    for (uint32_t i = 0; i < 3; i++) assert_false(fh_lock_try(&fh_heaps_get(i)->lock));
+    char *small = fh_test_malloc(64), *medium = fh_test_malloc(5000), *large = fh_test_malloc(500000);
+    assert_true(small && medium && large); /* nobody waits: memory of its own */
+    assert_int_equal(fh_entry_kind(fh_pagemap_get(medium)), FH_PAGE_LARGE);
+    fh_test_free(small), fh_test_free(medium), fh_test_free(large);
+    fh_fork_parent();
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_true(fh_lock_try(&fh_heaps_get(i)->lock));
+        fh_lock_release(&fh_heaps_get(i)->lock);
+    }
+    assert_sound();
+}
+
+static void a_held_lock_stays_held(void **state)
+{
+    (void)state;
+    fh_state_self();
+    struct fh_heap *heap = fh_heaps_get(0);
+    assert_true(fh_lock_acquire(&heap->lock)); /* a signal handler interrupted us here, and forks */
+    fh_fork_prepare();
+    assert_int_equal(heap->lock.word, FH_LOCK_HELD);
+    fh_fork_parent();
+    assert_int_equal(heap->lock.word, FH_LOCK_HELD);
+    fh_lock_release(&heap->lock);
+    assert_sound();
+}
+
+static void a_single_threaded_child_is_whole(void **state)
+{
+    (void)state;
+    char *p = fh_test_malloc(64);
+    fh_fork_prepare();
+    fh_fork_child();
+    assert_int_equal(fh_fork_torn_states, 0);
+    assert_int_equal(fh_fork_has_torn, FH_FORK_WHOLE);
+    assert_true(fh_lock_try(&fh_heaps_get(0)->lock));
+    fh_lock_release(&fh_heaps_get(0)->lock);
+    fh_test_free(p);
+    assert_sound();
+}
+
+/* The handlers as in a child: the other thread stands still, and its state is torn, repaired and adopted. */
+static void torn_states_are_repaired(void **state)
+{
+    (void)state;
+    char *mine = fh_test_malloc(64);
+    struct unit_thread *thread = unit_thread_start();
+    unit_thread_do(thread, allocate, NULL);
+    for (int i = 1; i < 20; i += 2) fh_test_free(theirs[i]); /* on their way when the fork comes */
+    fh_fork_prepare();
+    fh_fork_child();
+    assert_int_equal(fh_fork_torn_states, 1);
+    assert_int_equal(fh_fork_has_torn, FH_FORK_TORN);
+    assert_int_equal(fh_state_by_id(2)->status, FH_STATE_TORN);
+    assert_true(fh_fork_settle());
+    assert_int_equal(fh_fork_torn_states, 0);
+    assert_int_equal(fh_state_by_id(2)->status, FH_STATE_ABANDONED);
+    assert_string_equal(unit_violations(), "");
+    assert_int_equal(fh_fork_has_torn, FH_FORK_TORN_AND_REBASED);
+    for (int i = 21; i < COUNT; i += 2) {
+        unit_assert_filled(theirs[i], 60, (unsigned)i);
+        fh_test_free(theirs[i]);
+    }
+    fh_test_free(mine);
+    fh_state_flush(fh_state_self());
+    assert_string_equal(unit_violations(), "");
+    assert_int_equal(fh_slab_class_of(&fh_state_by_id(2)->slabs, 64)->slabs, 0); /* all of it was found */
+}
+
+static void free_in_the_child(void *unused)
+{
+    (void)unused;
+    for (int i = 1; i < COUNT; i += 2) {
+        unit_assert_filled(theirs[i], 60, (unsigned)i);
+        fh_test_free(theirs[i]);
+    }
+    for (int i = 0; i < 2000; i++) fh_test_free(fh_test_malloc((size_t)i * 7 % 5000));
+}
+
+static void a_real_child_goes_on(void **state)
+{
+    (void)state;
+    fh_state_self();
+    struct unit_thread *thread = unit_thread_start();
+    unit_thread_do(thread, allocate, NULL);
+    pid_t child = fork(); /* with the handlers that the constructor registered */
+    if (child == 0) {
+        free_in_the_child(NULL);
+        _exit(fh_check(NULL, NULL) == 0 && fake_contract_errors() == 0 ? 0 : 1);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    unit_thread_do(thread, free_in_the_child, NULL);
+    unit_thread_end(thread);
+    assert_sound();
+}
+
+/* A heap that came into use between prepare and child holds nothing that the child could know of. */
+static void later_heaps_start_anew(void **state)
+{
+    (void)state;
+    fake_os.cpus = 2;
+    fh_test_free(fh_test_malloc(3000));
+    fh_fork_prepare();
+    struct fh_heap *later = fh_heaps_for(2);
+    assert_non_null(fh_heap_alloc(later, 3000, 16, NULL));
+    fh_fork_child();
+    assert_null(later->segments);
+    assert_int_equal(later->used_chunks + later->total_bytes, 0);
+    assert_int_equal(later->id, 1);
+}
+
+static void handed_over_blocks_survive(void **state)
+{
+    (void)state;
+    fh_state_self();
+    struct fh_heap *heap = fh_heaps_get(0);
+    char *a = fh_heap_alloc(heap, 3000, 16, NULL), *b = fh_heap_alloc(heap, 4000, 16, NULL);
+    fh_fork_prepare();
+    fh_heap_free(heap, a);
+    fh_heap_free(heap, b);
+    fh_fork_child();
+    assert_int_equal(heap->handed_over_bytes, 3000 + 4008 - 8 * 0 - (3000 % 16 == 8 ? 0 : 0));
+    assert_non_null(fh_heap_alloc(heap, 100, 16, NULL));
+    assert_int_equal(heap->used_chunks, 1);
+    assert_int_equal(heap->handed_over_bytes, 0);
+    assert_sound();
+}
+
+static void settle_waits_for_a_better_moment(void **state)
+{
+    (void)state;
+    fh_state_self();
+    struct fh_heap *heap = fh_heaps_get(0);
+    fh_fork_torn_states = 1;
+    assert_true(fh_lock_acquire(&heap->lock));
+    assert_false(fh_fork_settle()); /* in a signal handler, in the middle of a heap */
+    assert_int_equal(fh_fork_torn_states, 1);
+    fh_lock_release(&heap->lock);
+    assert_true(fh_fork_settle());
+    assert_int_equal(fh_fork_torn_states, 0);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(prepare_freezes_every_heap),
+    cmocka_unit_test(a_held_lock_stays_held),
+    cmocka_unit_test(a_single_threaded_child_is_whole),
+    cmocka_unit_test(torn_states_are_repaired),
+    cmocka_unit_test(a_real_child_goes_on),
+    cmocka_unit_test(later_heaps_start_anew),
+    cmocka_unit_test(handed_over_blocks_survive),
+    cmocka_unit_test(settle_waits_for_a_better_moment),
+};
+UNIT_GROUP(fork);
