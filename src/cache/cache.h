@@ -89,7 +89,9 @@ struct fh_cache_push {
 FH_INLINE enum fh_cache_push_result fh_cache_push(void *pointer, struct fh_cache_push *found)
 {
     struct fh_cache *cache = found->cache = fh_cache_self();
-    uint32_t class_bytes = found->class_bytes = fh_pagemap_get(pointer) ^ cache->tag;
+    uint64_t class_bytes = fh_pagemap_get(pointer) ^ cache->tag;
+    __asm__("" : "+r"(class_bytes)); /* already extended to 64 bits: or gcc does it again for the address below */
+    found->class_bytes = (uint32_t)class_bytes;
     if (FH_UNLIKELY(class_bytes > FH_ENTRY_SIZE_MASK)) return FH_CACHE_REFUSED;
     struct fh_cache_bin *bin = fh_cache_bin_of(cache, class_bytes);
     if (FH_UNLIKELY(!fh_is_block_start(pointer, bin->magic))) return FH_CACHE_REFUSED;

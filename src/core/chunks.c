@@ -24,9 +24,7 @@ static void publish_medium(struct fh_state *state)
     fh_store_relaxed(&state->published.medium_blocks, state->medium.blocks);
 }
 
-/* What the thread keeps: lists by exact size up to FH_CACHED_MOST, a coarser store above. An aligned request takes what
- * lies in front if it happens to be aligned, as blocks freed by the same code are. */
-static void *take_kept(struct fh_state *state, size_t request_bytes, size_t alignment)
+void *fh_chunk_take_kept(struct fh_state *state, size_t request_bytes, size_t alignment)
 {
     if (request_bytes <= FH_CACHED_MOST) {
         size_t class_bytes = fh_class_size(request_bytes);
@@ -58,7 +56,7 @@ bool fh_chunk_keep(struct fh_state *state, void *pointer, size_t usable_bytes)
 void *fh_chunk_alloc(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed)
 {
     *zeroed = false;
-    void *kept = state ? take_kept(state, request_bytes, alignment) : NULL;
+    void *kept = state ? fh_chunk_take_kept(state, request_bytes, alignment) : NULL;
     if (kept) return kept;
     if (request_bytes > FH_CHUNK_MOST || alignment > FH_CHUNK_MOST) return NULL;
     /* Of the exact size of its class, so that it can be kept for the next request of the class. */

@@ -29,6 +29,9 @@ uint32_t fh_heaps_count(void);
 struct fh_heap *fh_heaps_get(uint32_t number);
 /* The heap that a thread state of this number allocates from. */
 struct fh_heap *fh_heaps_for(uint32_t state_id);
+/* Before looking at the heaps from outside: repairs what a fork tore, brings the caller's published counts up to date,
+ * and frees what waits for a heap's lock. */
+void fh_core_settle(void);
 /* In a forked child: heaps from this number on are as if they had never been made. */
 void fh_heaps_forget_from(uint32_t number);
 /* How many heaps there may be, from CPUs and options; decided once, when a second thread comes. */
@@ -79,6 +82,9 @@ void *fh_chunk_alloc(struct fh_state *state, size_t request_bytes, size_t alignm
 size_t fh_chunk_check(const void *pointer, uint32_t entry);
 /* A block that has been checked. */
 void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry, size_t usable_bytes);
+/* What the thread keeps: lists by exact size up to FH_CACHED_MOST, a coarser store above. An aligned request takes what
+ * lies in front if it happens to be aligned, as blocks freed by the same code are. NULL when nothing fits. */
+void *fh_chunk_take_kept(struct fh_state *state, size_t request_bytes, size_t alignment);
 /* Keeps the block in the thread's cache; false when there is no room. */
 bool fh_chunk_keep(struct fh_state *state, void *pointer, size_t usable_bytes);
 void fh_chunk_flush_cache(struct fh_state *state);

@@ -64,10 +64,12 @@ static void *alloc(size_t request_bytes, size_t alignment, bool *zeroed)
 void *fh_core_malloc(size_t request_bytes)
 {
     bool zeroed;
-    /* The case that matters for speed: the thread has a state, and a class ran out. */
+    /* The cases that matter for speed: the thread has a state, and a class ran out, or it keeps a medium block. */
     struct fh_state *state = fh_state_if_plain();
-    if (FH_LIKELY(state && request_bytes - 1 < FH_SMALL_MOST)) {
-        void *block = fh_small_alloc(state, fh_class_size(request_bytes));
+    if (FH_LIKELY(state != NULL)) {
+        void *block = NULL;
+        if (FH_LIKELY(request_bytes - 1 < FH_SMALL_MOST)) block = fh_small_alloc(state, fh_class_size(request_bytes));
+        else if (request_bytes > FH_CACHED_MOST) block = fh_chunk_take_kept(state, request_bytes, FH_ALIGNMENT);
         if (FH_LIKELY(block != NULL)) return block;
     }
     void *pointer = alloc(request_bytes, FH_ALIGNMENT, &zeroed);
@@ -141,6 +143,7 @@ static bool resize_in_place(void *pointer, uint32_t entry, size_t usable, size_t
     case FH_PAGE_HEAP:
         /* Beyond the threshold a mapping can grow without a copy, ever after. */
         if (request_bytes > usable && request_bytes >= fh_large_threshold()) return false;
+        if (request_bytes <= usable && usable - request_bytes < FH_CHUNK_LEAST) return true; /* nothing to split off */
         return request_bytes <= FH_CHUNK_MOST &&
                fh_heap_resize(fh_heaps_get(fh_entry_owner(entry)), pointer, request_bytes);
     default: return false;

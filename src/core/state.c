@@ -14,12 +14,15 @@
 #include "os.h"
 #include "wholesale.h"
 
+/* Abandoned states that may keep their caches: enough for threads that come and go, a few at a time. */
+enum { STATES_KEPT_WARM = 4 };
 enum { STATES_PER_BLOCK = 32, BLOCKS = FH_ENTRY_OWNER_LIMIT / STATES_PER_BLOCK };
 
 static struct fh_state first_state; /* number 1: the first thread's, so that start-up needs no mapping */
 static struct fh_state *blocks[BLOCKS];
 static uint32_t id_end = 2;      /* atomic */
 static uint64_t abandoned_stack; /* atomic: counter << 32 | id of the first */
+static uint32_t abandoned_count; /* atomic: states on that stack */
 static uint32_t first_is_taken;  /* atomic */
 size_t fh_transit_bytes, fh_transit_objects;
 
@@ -77,6 +80,7 @@ static struct fh_state *make_state(void)
 
 void fh_state_push_abandoned(struct fh_state *state)
 {
+    fh_fetch_add_relaxed(&abandoned_count, 1);
     uint64_t head = fh_load_relaxed(&abandoned_stack), next;
     do {
         fh_store_relaxed(&state->next_abandoned, (uint32_t)head);
@@ -84,7 +88,11 @@ void fh_state_push_abandoned(struct fh_state *state)
     } while (!fh_cas_acq_rel(&abandoned_stack, &head, next));
 }
 
-void fh_state_forget_abandoned(void) { fh_store_relaxed(&abandoned_stack, 0); }
+void fh_state_forget_abandoned(void)
+{
+    fh_store_relaxed(&abandoned_stack, 0);
+    fh_store_relaxed(&abandoned_count, 0);
+}
 
 static struct fh_state *pop_abandoned(void)
 {
@@ -93,6 +101,7 @@ static struct fh_state *pop_abandoned(void)
         struct fh_state *state = fh_state_by_id((uint32_t)head);
         uint64_t next = ((head >> 32) + 1) << 32 | fh_load_relaxed(&state->next_abandoned);
         if (!fh_cas_acq_rel(&abandoned_stack, &head, next)) continue;
+        fh_fetch_sub_relaxed(&abandoned_count, 1);
         for (;;) {
             uint32_t status = FH_STATE_ABANDONED;
             if (fh_cas_acq_rel(&state->status, &status, FH_STATE_RUNNING)) return state;
@@ -148,7 +157,8 @@ static struct fh_state *attach(void)
     fh_core_ensure_init();
     /* The loader copies the thread-local image after the first calls may have come (IFUNC resolvers of a program that
      * binds at once), which sets our variable back to zero: the state that this thread has is still there. */
-    if (fh_load_relaxed(&first_state.status) == FH_STATE_RUNNING && fh_load_relaxed(&first_state.thread) == fh_os_self()) {
+    if (fh_load_relaxed(&first_state.status) == FH_STATE_RUNNING &&
+        fh_load_relaxed(&first_state.thread) == fh_os_self()) {
         fh_cache_set_self(&first_state.cache);
         return &first_state;
     }
@@ -218,27 +228,53 @@ void fh_state_apply_options(void)
     state->medium.most_bytes = state->cache_bytes ? fh_load_relaxed(&fh_options.medium_cache_bytes) : 0;
 }
 
+/* Takes an abandoned state for a moment; false when somebody runs it or has it. */
+static bool claim(struct fh_state *state)
+{
+    uint32_t status = FH_STATE_ABANDONED;
+    return fh_cas_acq_rel(&state->status, &status, FH_STATE_CLAIMED);
+}
+
+static void unclaim(struct fh_state *state)
+{
+    fh_small_release_empty(state);
+    fh_state_publish(state); /* ends runs, too: nobody runs it who would count them later */
+    uint32_t status = FH_STATE_CLAIMED;
+    if (!fh_cas_acq_rel(&state->status, &status, FH_STATE_ABANDONED)) { /* popped meanwhile, and left to us */
+        fh_store_release(&state->status, FH_STATE_ABANDONED);
+        fh_state_push_abandoned(state);
+    }
+    fh_fence_seq_cst();
+}
+
 void fh_state_settle(struct fh_state *state)
 {
     while (fh_load_relaxed(&state->inbox)) {
-        uint32_t status = FH_STATE_ABANDONED;
-        if (!fh_cas_acq_rel(&state->status, &status, FH_STATE_CLAIMED)) return; /* whoever has it will look */
+        if (!claim(state)) return; /* whoever has it will look */
         fh_small_drain_inbox(state);
-        fh_small_release_empty(state);
-        fh_small_end_runs(state); /* nobody runs it who would count them later */
-        status = FH_STATE_CLAIMED;
-        if (!fh_cas_acq_rel(&state->status, &status, FH_STATE_ABANDONED)) {
-            fh_store_release(&state->status, FH_STATE_ABANDONED);
-            fh_state_push_abandoned(state);
-        }
-        fh_fence_seq_cst();
+        unclaim(state);
     }
+}
+
+void fh_state_reclaim(struct fh_state *state)
+{
+    if (!claim(state)) return;
+    fh_state_flush(state);
+    unclaim(state);
+    fh_state_settle(state);
 }
 
 void fh_state_abandon(struct fh_state *state)
 {
-    fh_state_flush(state);
+    /* The next thread takes over the cache as it is; but a crowd of dead threads must not hoard. */
+    if (fh_load_relaxed(&abandoned_count) < STATES_KEPT_WARM) {
+        fh_remote_flush(state);
+        fh_small_drain_inbox(state);
+    } else {
+        fh_state_flush(state);
+    }
     fh_small_release_empty(state);
+    fh_state_publish(state);
     fh_store_relaxed(&state->thread, 0);
     fh_store_release(&state->status, FH_STATE_ABANDONED);
     fh_state_push_abandoned(state);

@@ -114,6 +114,8 @@ uint32_t fh_state_id_end(void);
 void fh_state_abandon(struct fh_state *state);
 /* Drains the inbox of an abandoned state and frees its empty slabs; does nothing if somebody runs it. */
 void fh_state_settle(struct fh_state *state);
+/* Takes back what an abandoned state keeps in its cache; does nothing if somebody runs it. */
+void fh_state_reclaim(struct fh_state *state);
 /* Puts a state on the stack of abandoned ones; its status must be ABANDONED. */
 void fh_state_push_abandoned(struct fh_state *state);
 void fh_state_forget_abandoned(void);

@@ -1,5 +1,5 @@
 /*
- * trim.c - giving back everything that can be spared (malloc_trim).
+ * trim.c - giving back everything that can be spared (malloc_trim); settling what is under way.
  *
  * Layer: core.
  */
@@ -10,6 +10,15 @@
 #include "wholesale.h"
 
 uint32_t fh_trim_epoch;
+
+void fh_core_settle(void)
+{
+    fh_core_ensure_init();
+    if (fh_load_relaxed(&fh_fork_torn_states)) fh_fork_settle();
+    struct fh_state *own = fh_state_self();
+    if (own) fh_state_publish(own);
+    for (uint32_t i = 0; i < fh_heaps_count(); i++) fh_heap_settle(fh_heaps_get(i));
+}
 
 bool fh_core_trim(size_t keep_bytes)
 {
@@ -25,7 +34,7 @@ bool fh_core_trim(size_t keep_bytes)
     fh_state_leave(state);
     for (uint32_t id = 1; id < fh_state_id_end(); id++) {
         struct fh_state *other = fh_state_by_id(id);
-        if (other && fh_load_relaxed(&other->status) == FH_STATE_ABANDONED) fh_state_settle(other);
+        if (other && fh_load_relaxed(&other->status) == FH_STATE_ABANDONED) fh_state_reclaim(other);
     }
     bool any = fh_large_purge();
     for (uint32_t i = 0; i < fh_heaps_count(); i++) any |= fh_heap_trim(fh_heaps_get(i), i == 0 ? keep_bytes : 0);

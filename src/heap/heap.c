@@ -145,6 +145,11 @@ static bool enter(struct fh_heap *heap)
 
 static void leave(struct fh_heap *heap) { fh_lock_release(&heap->lock); }
 
+void fh_heap_settle(struct fh_heap *heap)
+{
+    if (fh_load_relaxed(&heap->handed_over) && enter(heap)) leave(heap);
+}
+
 static struct fh_chunk *alloc_chunk(struct fh_heap *heap, size_t needed, size_t alignment, unsigned flags, bool *zeroed)
 {
     if (zeroed) *zeroed = false;

@@ -92,6 +92,8 @@ void fh_heap_set_top(struct fh_heap *heap, struct fh_chunk *start, size_t size);
 void fh_heap_release_chunk(struct fh_heap *heap, struct fh_chunk *chunk);
 /* Frees what others have handed over; lock held. */
 void fh_heap_drain(struct fh_heap *heap);
+/* The same, taking the lock; nothing happens when it is not to be had now. */
+void fh_heap_settle(struct fh_heap *heap);
 
 FH_INLINE struct fh_chunk *fh_segment_first(struct fh_segment *segment)
 {

@@ -97,7 +97,7 @@ static bool grow_by_break(struct fh_heap *heap, size_t size)
     char *start = fh_wholesale_break_up(end, size);
     if (!start) return false;
     if (!fh_pagemap_prepare(start, size)) {
-        fh_wholesale_break_down(start + size, start);
+        if (!fh_wholesale_break_down(start + size, start)) fh_fetch_add_relaxed(&fh_wholesale.stranded_bytes, size);
         return false;
     }
     if (start == end) extend_segment(heap, size);

@@ -101,10 +101,7 @@ static void rebase_ledger(const struct fh_account *account)
 FH_EXPORT void fh_account_read(struct fh_account *account)
 {
     *account = (struct fh_account){0};
-    fh_core_ensure_init();
-    if (fh_load_relaxed(&fh_fork_torn_states)) fh_fork_settle();
-    struct fh_state *own = fh_state_self();
-    if (own) fh_state_publish(own);
+    fh_core_settle();
     for (uint32_t i = 0; i < fh_heaps_count(); i++) add_heap(account, fh_heaps_get(i));
     for (uint32_t id = 1; id < fh_state_id_end(); id++) {
         struct fh_state *state = fh_state_by_id(id);

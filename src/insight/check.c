@@ -253,10 +253,8 @@ static void check_mappings(struct check *check)
 FH_EXPORT size_t fh_check(fh_check_fn *report, void *arg)
 {
     struct check check = {.report = report, .arg = arg};
-    fh_core_ensure_init();
-    if (fh_load_relaxed(&fh_fork_torn_states)) fh_fork_settle();
+    fh_core_settle();
     struct fh_state *own = fh_state_self();
-    if (own) fh_state_publish(own); /* ends runs of frees, whose counts are outstanding */
     for (uint32_t i = 0; i < fh_heaps_count(); i++) check_heap(&check, fh_heaps_get(i));
     check_mappings(&check);
     for (uint32_t id = 1; id < fh_state_id_end(); id++) {

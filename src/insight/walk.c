@@ -118,7 +118,7 @@ static int visit_large(struct walk *walk, uintptr_t page)
 FH_EXPORT int fh_walk(fh_walk_fn *visit, void *arg)
 {
     struct walk walk = {visit, arg};
-    if (fh_load_relaxed(&fh_fork_torn_states)) fh_fork_settle();
+    fh_core_settle();
     int stop = 0;
     for (uintptr_t page = 0; !stop && (page = fh_pagemap_next(page)) != 0;) {
         uint32_t heap, entry = fh_pagemap_get((void *)page);

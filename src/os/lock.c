@@ -30,10 +30,23 @@ void fh_lock_init(struct fh_lock *lock, enum fh_lock_rank rank)
     lock->holder = 0;
 }
 
+/*
+ * glibc 2.32 and later: not 0 while the process has one thread (sys/single_threaded.h). Nobody can take a lock between
+ * our look at it and our store then; a signal handler that interrupts us between the two gives it back before it
+ * returns. The other thread cannot begin while we are in here.
+ */
+extern char __libc_single_threaded __attribute__((weak));
+static bool is_alone(void) { return &__libc_single_threaded && __libc_single_threaded; }
+
 static bool take_if_free(struct fh_lock *lock, uint32_t as)
 {
     uint32_t expected = FH_LOCK_FREE;
-    if (!fh_cas_acquire(&lock->word, &expected, as)) return false;
+    if (is_alone()) {
+        if (fh_load_relaxed(&lock->word) != FH_LOCK_FREE) return false;
+        fh_store_relaxed(&lock->word, as);
+    } else if (!fh_cas_acquire(&lock->word, &expected, as)) {
+        return false;
+    }
     if (as < FH_LOCK_FROZEN) {
         fh_store_relaxed(&lock->holder, fh_os_self());
         note_acquired(lock);
@@ -76,7 +89,8 @@ void fh_lock_release(struct fh_lock *lock)
     FH_ASSERT(fh_load_relaxed(&lock->holder) == fh_os_self());
     note_released();
     fh_store_relaxed(&lock->holder, 0);
-    if (fh_exchange_release(&lock->word, FH_LOCK_FREE) == FH_LOCK_CONTENDED) fh_os_futex_wake(&lock->word, 1);
+    if (is_alone()) fh_store_relaxed(&lock->word, FH_LOCK_FREE);
+    else if (fh_exchange_release(&lock->word, FH_LOCK_FREE) == FH_LOCK_CONTENDED) fh_os_futex_wake(&lock->word, 1);
 }
 
 bool fh_lock_freeze(struct fh_lock *lock)
