@@ -137,6 +137,16 @@ void audit(const struct worker *worker, bool last)
         for (uint32_t i = 0; i < workers[w].table.count; i++) check_block(worker, table_at(&workers[w].table, i));
 }
 
+/* After the last thread of a run in lockstep, where no lock was ever wanted by two: what ended threads had cached, or
+ * had on its way to other ended threads, has come home. */
+void audit_nothing_on_the_way(void)
+{
+    struct fh_account account;
+    fh_account_read(&account);
+    if (account.cached_bytes && !OTHERS_ALLOCATE)
+        failed(NULL, "all threads have ended, and %zu bytes are still cached", account.cached_bytes);
+}
+
 void audit_quick(const struct worker *worker)
 {
     struct fh_account account;

@@ -45,7 +45,8 @@ void kernel_calm(void) { fh_store_relaxed(&refused_calls, 0); }
 /* The next storm replaces the present one; every second is the end of one. */
 void kernel_maybe_storm(struct random *random)
 {
-    static const uint32_t fronts[] = {ALL_CALLS, BREAK_UP | MAP, MAP, BREAK_UP, UNMAP | DISCARD, REMAP | MOVE, MAP | REMAP};
+    static const uint32_t fronts[] = {ALL_CALLS,       BREAK_UP | MAP, MAP,        BREAK_UP,
+                                      UNMAP | DISCARD, REMAP | MOVE,   MAP | REMAP};
     uint32_t front = fronts[random_below(random, sizeof fronts / sizeof fronts[0])];
     fh_store_relaxed(&chance, random_one_in(random, 2) ? 256 : (uint32_t)random_between(random, 16, 255));
     fh_store_relaxed(&refused_calls, random_one_in(random, 2) ? front : 0);

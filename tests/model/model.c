@@ -97,12 +97,14 @@ static bool parse(int count, char **arguments)
         uint64_t *wide;
         uint32_t *narrow;
         bool *flag;
-    } known[] = {{"--seed", &options.seed, NULL, NULL},          {"--ops", &options.operations, NULL, NULL},
-                 {"--interval", &options.interval, NULL, NULL},  {"--address-space", &options.address_space, NULL, NULL},
-                 {"--threads", NULL, &options.threads, NULL},    {"--births", NULL, &options.births, NULL},
-                 {"--forks", NULL, &options.forks, NULL},        {"--refusals", NULL, &options.refusals, NULL},
-                 {"--lockstep", NULL, NULL, &options.lockstep},  {"--mallopt", NULL, NULL, &options.options_change},
-                 {"--no-break", NULL, NULL, &options.no_break}};
+    } known[] = {
+        {"--seed", &options.seed, NULL, NULL},         {"--ops", &options.operations, NULL, NULL},
+        {"--interval", &options.interval, NULL, NULL}, {"--address-space", &options.address_space, NULL, NULL},
+        {"--threads", NULL, &options.threads, NULL},   {"--births", NULL, &options.births, NULL},
+        {"--forks", NULL, &options.forks, NULL},       {"--refusals", NULL, &options.refusals, NULL},
+        {"--lockstep", NULL, NULL, &options.lockstep}, {"--mallopt", NULL, NULL, &options.options_change},
+        {"--no-break", NULL, NULL, &options.no_break},
+    };
     bool digest = false;
     for (int i = 0; i < count; i++) {
         if (strlen(again) + strlen(arguments[i]) + 2 > sizeof again) usage(arguments[0], "too long");
@@ -144,6 +146,7 @@ static void limit_address_space(void)
 static void finish(void)
 {
     audit(NULL, true);
+    if (options.lockstep && options.threads > 1) audit_nothing_on_the_way();
     for (uint32_t i = 0; i < options.threads; i++) {
         worker_free_all(&workers[i]);
         for (uint32_t j = 0; j < options.threads; j++)

@@ -51,7 +51,17 @@ struct ring {
     struct block slots[RING_SLOTS];
 };
 
-enum size_mix { MIX_EVERYTHING, MIX_TINY, MIX_SMALL, MIX_CUTOFF, MIX_MEDIUM, MIX_THRESHOLD, MIX_LARGE, MIX_POWER, MIX_ONE };
+enum size_mix {
+    MIX_EVERYTHING,
+    MIX_TINY,
+    MIX_SMALL,
+    MIX_CUTOFF,
+    MIX_MEDIUM,
+    MIX_THRESHOLD,
+    MIX_LARGE,
+    MIX_POWER,
+    MIX_ONE
+};
 
 struct worker {
     uint32_t number;
@@ -96,12 +106,31 @@ size_t content_damage(const struct block *block, const void *at, size_t limit);
 /* The first offset that is not zero, or SIZE_MAX. */
 size_t content_not_zero(const void *at, size_t bytes);
 
-/* operations.c */
-void worker_init(struct worker *worker, uint32_t number, uint64_t seed);
-void worker_step(struct worker *worker);
+/* sizes.c */
+size_t size_of_mix(struct worker *worker, enum size_mix mix);
+size_t random_size(struct worker *worker);
+size_t impossible_size(struct random *random); /* that no machine has; some overflow when something is added */
+size_t random_alignment(struct random *random);
+
+/* operations.c. errno is ERRNO_BEFORE when one begins: no error has this number, and a call that writes errno without
+ * need is seen. */
+enum { ERRNO_BEFORE = 4242 };
+void op_malloc(struct worker *worker);
+void op_calloc(struct worker *worker);
+void op_aligned(struct worker *worker);
+void op_new(struct worker *worker);
+void op_impossible(struct worker *worker);
+void op_free(struct worker *worker);
+void op_realloc(struct worker *worker);
+void op_usable(struct worker *worker);
+struct block take_any(struct worker *worker);
 void worker_free_all(struct worker *worker);
 void free_block(struct worker *worker, const struct block *block);
 void check_block(const struct worker *worker, const struct block *block);
+
+/* step.c */
+void worker_init(struct worker *worker, uint32_t number, uint64_t seed);
+void worker_step(struct worker *worker);
 
 /* audit.c */
 void audit_init(void);
@@ -109,6 +138,7 @@ void audit_init(void);
 void audit(const struct worker *worker, bool last);
 /* With one thread: what the account says is live is what the table holds. */
 void audit_quick(const struct worker *worker);
+void audit_nothing_on_the_way(void);
 /* In a forked child: the forking worker's blocks and every invariant. */
 void audit_child(const struct worker *worker);
 

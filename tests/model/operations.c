@@ -4,14 +4,11 @@
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "calls.h"
 #include "model.h"
 
-enum { ERRNO_BEFORE = 4242 }; /* no error has this number: a call that writes errno without need is seen */
-enum { BYTES_MOST = 64 << 20 };
 
 static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
@@ -20,55 +17,6 @@ static bool is_power_of_two(size_t n) { return n && (n & (n - 1)) == 0; }
 static void digest(struct worker *worker, uint64_t value)
 {
     worker->digest = (worker->digest ^ value) * 0x100000001b3ULL;
-}
-
-/* --- Sizes and alignments --- */
-
-static size_t size_of_mix(struct worker *worker, enum size_mix mix)
-{
-    struct random *random = &worker->random;
-    switch (mix) {
-    case MIX_TINY: return random_below(random, 33);
-    case MIX_SMALL: return random_between(random, 1, 256);
-    case MIX_CUTOFF: return random_between(random, 232, 288);
-    case MIX_MEDIUM: return random_between(random, 257, 40000);
-    case MIX_THRESHOLD: return random_between(random, 131072 - 4200, 131072 + 4200);
-    case MIX_LARGE: return random_between(random, 131072, random_one_in(random, 8) ? 8 << 20 : 1 << 19);
-    case MIX_POWER: return random_next(random) >> random_between(random, 44, 63);
-    case MIX_ONE: return worker->mix_size;
-    case MIX_EVERYTHING: break;
-    }
-    size_t dice = random_below(random, 1000);
-    if (dice < 150) return size_of_mix(worker, MIX_TINY);
-    if (dice < 550) return size_of_mix(worker, MIX_SMALL);
-    if (dice < 620) return size_of_mix(worker, MIX_CUTOFF);
-    if (dice < 820) return random_between(random, 257, 4096);
-    if (dice < 900) return size_of_mix(worker, MIX_MEDIUM);
-    if (dice < 910) return size_of_mix(worker, MIX_THRESHOLD);
-    if (dice < 918) return size_of_mix(worker, MIX_LARGE);
-    return size_of_mix(worker, MIX_POWER);
-}
-
-static size_t random_size(struct worker *worker)
-{
-    bool stray = random_one_in(&worker->random, 8);
-    return size_of_mix(worker, stray ? MIX_EVERYTHING : worker->mix);
-}
-
-/* Large enough that no machine has it; some overflow when a header or an alignment is added. */
-static size_t impossible_size(struct random *random)
-{
-    static const size_t bases[] = {SIZE_MAX, PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1, (size_t)1 << 48, (size_t)1 << 62};
-    size_t base = bases[random_below(random, sizeof bases / sizeof bases[0])], off = random_below(random, 5000);
-    return base == SIZE_MAX || random_one_in(random, 2) ? base - off : base + off;
-}
-
-static size_t random_alignment(struct random *random)
-{
-    size_t dice = random_below(random, 100);
-    if (dice < 60) return (size_t)8 << random_below(random, 6);
-    if (dice < 95) return (size_t)256 << random_below(random, 5);
-    return (size_t)4096 << random_below(random, 9);
 }
 
 /* --- What must hold of a block --- */
@@ -114,7 +62,8 @@ static void accept_block(struct worker *worker, const char *call, struct block b
                (size_t)alignment);
     block.usable = CALL(malloc_usable_size)((void *)block.address);
     if (block.usable < block.size)
-        failed(worker, "%s(%zu) gave %#zx with %zu usable bytes", call, block.size, (size_t)block.address, block.usable);
+        failed(worker, "%s(%zu) gave %#zx with %zu usable bytes", call, block.size, (size_t)block.address,
+               block.usable);
     const struct block *other = overlapped(worker, block.address, block.usable);
     if (other)
         failed(worker, "%s(%zu) gave %#zx with %zu usable bytes, over the block %#zx of %zu", call, block.size,
@@ -135,7 +84,7 @@ static void refused(struct worker *worker, const char *call, size_t size, bool s
 
 /* --- Allocation --- */
 
-static void op_malloc(struct worker *worker)
+void op_malloc(struct worker *worker)
 {
     size_t size = random_size(worker);
     void *pointer = CALL(malloc)(size);
@@ -143,7 +92,7 @@ static void op_malloc(struct worker *worker)
     else accept_block(worker, "malloc", (struct block){.address = (uintptr_t)pointer, .size = size, .alignment = 16});
 }
 
-static void op_calloc(struct worker *worker)
+void op_calloc(struct worker *worker)
 {
     size_t size = random_size(worker), count = 1;
     if (random_one_in(&worker->random, 2)) {
@@ -162,7 +111,7 @@ static void op_calloc(struct worker *worker)
                  (struct block){.address = (uintptr_t)pointer, .size = count * size, .alignment = 16});
 }
 
-static void op_aligned(struct worker *worker)
+void op_aligned(struct worker *worker)
 {
     struct random *random = &worker->random;
     size_t alignment = random_alignment(random), size = random_size(worker);
@@ -181,7 +130,8 @@ static void op_aligned(struct worker *worker)
     case 2: {
         int result = CALL(posix_memalign)(&pointer, alignment, size);
         call = "posix_memalign";
-        if (result && (result != ENOMEM || pointer)) failed(worker, "posix_memalign(%zu, %zu) gave %d", alignment, size, result);
+        if (result && (result != ENOMEM || pointer))
+            failed(worker, "posix_memalign(%zu, %zu) gave %d", alignment, size, result);
         if (result) {
             refused(worker, call, size, false);
             return;
@@ -205,7 +155,7 @@ static void op_aligned(struct worker *worker)
     else refused(worker, call, size, true);
 }
 
-static void op_new(struct worker *worker)
+void op_new(struct worker *worker)
 {
     static const char tag; /* std::nothrow's address is never looked at */
     struct random *random = &worker->random;
@@ -245,7 +195,7 @@ static void op_new(struct worker *worker)
 }
 
 /* Requests that nobody can serve, and arguments that are wrong. */
-static void op_impossible(struct worker *worker)
+void op_impossible(struct worker *worker)
 {
     struct random *random = &worker->random;
     size_t size = impossible_size(random), alignment = random_alignment(random);
@@ -265,7 +215,8 @@ static void op_impossible(struct worker *worker)
     case 7:
         result = CALL(posix_memalign)(&out, alignment, size);
         expected = ERRNO_BEFORE;
-        if (result != ENOMEM || out != &out) failed(worker, "posix_memalign(%zu, %zu) gave %d", alignment, size, result);
+        if (result != ENOMEM || out != &out)
+            failed(worker, "posix_memalign(%zu, %zu) gave %d", alignment, size, result);
         break;
     default:
         result = CALL(posix_memalign)(&out, random_one_in(random, 2) ? 4 : alignment + 8, random_size(worker));
@@ -312,12 +263,12 @@ void free_block(struct worker *worker, const struct block *block)
     check_errno(worker, "free", ERRNO_BEFORE);
 }
 
-static struct block take_any(struct worker *worker)
+struct block take_any(struct worker *worker)
 {
     return table_remove(&worker->table, (uint32_t)random_below(&worker->random, worker->table.count));
 }
 
-static void op_free(struct worker *worker)
+void op_free(struct worker *worker)
 {
     struct block block;
     if (random_one_in(&worker->random, 200)) CALL(free)(NULL);
@@ -366,7 +317,7 @@ static void realloc_to_nothing(struct worker *worker, struct block block)
     check_errno(worker, "realloc(p, 0)", ERRNO_BEFORE);
 }
 
-static void op_realloc(struct worker *worker)
+void op_realloc(struct worker *worker)
 {
     struct random *random = &worker->random;
     if (worker->table.count == 0 || random_one_in(random, 50)) {
@@ -402,9 +353,7 @@ static void op_realloc(struct worker *worker)
     accept_block(worker, "realloc", (struct block){.address = (uintptr_t)pointer, .size = size});
 }
 
-/* --- The rest --- */
-
-static void op_usable(struct worker *worker)
+void op_usable(struct worker *worker)
 {
     if (worker->table.count == 0) return;
     uint32_t index = (uint32_t)random_below(&worker->random, worker->table.count);
@@ -413,118 +362,4 @@ static void op_usable(struct worker *worker)
     if (usable != block->usable)
         failed(worker, "block %#zx had %zu usable bytes and has %zu", (size_t)block->address, block->usable, usable);
     check_block(worker, block);
-}
-
-static void op_control(struct worker *worker)
-{
-    struct random *random = &worker->random;
-    static const struct {
-        int parameter, values[4];
-    } settings[] = {
-        {M_TRIM_THRESHOLD, {128 << 10, 4096, 16 << 20, -1}}, {M_TOP_PAD, {0, 0, 65536, 1000001}},
-        {M_MMAP_THRESHOLD, {128 << 10, 128 << 10, 1000, 4 << 20}}, {M_MMAP_MAX, {65536, 65536, 0, 20}},
-        {M_PERTURB, {0, 0, 0xa5, 1}}, {M_ARENA_MAX, {0, 1, 2, 8}}};
-    size_t dice = random_below(random, 16);
-    if (dice < 8) {
-        struct mallinfo2 info = CALL(mallinfo2)();
-        if (info.hblkhd > (size_t)1 << 46 || info.arena > (size_t)1 << 46 || info.uordblks > (size_t)1 << 46)
-            failed(worker, "mallinfo2 says arena %zu, hblkhd %zu, uordblks %zu", info.arena, info.hblkhd, info.uordblks);
-    } else if (dice < 11 || !options.options_change) {
-        CALL(malloc_trim)(random_one_in(random, 2) ? 0 : random_below(random, 1 << 20));
-    } else {
-        size_t which = random_below(random, sizeof settings / sizeof settings[0]), value = random_below(random, 4);
-        if (!CALL(mallopt)(settings[which].parameter, settings[which].values[value]))
-            failed(worker, "mallopt(%d, %d) refused", settings[which].parameter, settings[which].values[value]);
-    }
-}
-
-static void op_send(struct worker *worker)
-{
-    uint32_t to = (uint32_t)random_below(&worker->random, options.threads);
-    struct ring *ring = &rings[worker->number][to];
-    uint32_t tail = __atomic_load_n(&ring->tail, __ATOMIC_RELAXED);
-    if (worker->in_child || to == worker->number || worker->table.count == 0) return;
-    if (tail - __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) >= RING_SLOTS) return;
-    ring->slots[tail % RING_SLOTS] = take_any(worker);
-    __atomic_store_n(&ring->tail, tail + 1, __ATOMIC_RELEASE);
-}
-
-static void op_receive(struct worker *worker)
-{
-    uint32_t from = (uint32_t)random_below(&worker->random, options.threads);
-    struct ring *ring = &rings[from][worker->number];
-    if (worker->in_child) return;
-    uint32_t head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
-    uint32_t tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
-    for (; head != tail && worker->table.count + 1 < BLOCKS_MOST; head++) {
-        struct block block = ring->slots[head % RING_SLOTS];
-        if (random_one_in(&worker->random, 2)) free_block(worker, &block);
-        else table_insert(&worker->table, &block);
-    }
-    __atomic_store_n(&ring->head, head, __ATOMIC_RELEASE);
-}
-
-/* A child that goes on with this worker's blocks alone, whatever the other threads were doing. */
-static void op_fork(struct worker *worker)
-{
-    enum { CHILD_OPERATIONS = 2000, CHILD_SECONDS = 60 };
-    pid_t pid = fork();
-    if (pid < 0) failed(worker, "fork: error %d", errno);
-    if (pid == 0) {
-        alarm(CHILD_SECONDS);
-        worker->in_child = true;
-        options.forks = options.births = 0;
-        for (int i = 0; i < CHILD_OPERATIONS; i++) worker_step(worker);
-        audit_child(worker);
-        worker_free_all(worker);
-        audit_child(worker);
-        _exit(0);
-    }
-    int status;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR) failed(worker, "waitpid: error %d", errno);
-    if (status) failed(worker, "child %d ended with status %#x", (int)pid, status);
-}
-
-static void new_phase(struct worker *worker)
-{
-    struct random *random = &worker->random;
-    worker->mix = random_one_in(random, 3) ? MIX_EVERYTHING : (enum size_mix)random_between(random, 0, MIX_ONE);
-    worker->mix_size = random_one_in(random, 2) ? random_between(random, 1, 300) : size_of_mix(worker, MIX_POWER);
-    worker->target = (uint32_t)(random_next(random) >> random_between(random, 51, 62)); /* up to 8192, mostly few */
-    if (worker->mix == MIX_LARGE || worker->mix == MIX_THRESHOLD) worker->target /= 32;
-    worker->phase_left = (uint32_t)random_between(random, 100, 20000);
-}
-
-void worker_init(struct worker *worker, uint32_t number, uint64_t seed)
-{
-    *worker = (struct worker){.number = number, .random = {seed ^ (uint64_t)(number + 1) << 56}};
-    table_init(&worker->table, random_next(&worker->random));
-}
-
-void worker_step(struct worker *worker)
-{
-    struct random *random = &worker->random;
-    if (worker->phase_left-- == 0) new_phase(worker);
-    size_t dice = random_below(random, 1000);
-    bool full = worker->table.count >= BLOCKS_MOST - 2 || worker->table.bytes > BYTES_MOST / options.threads;
-    bool grow = !full && random_below(random, 100) < (worker->table.count < worker->target ? 62 : 38);
-    worker->operations++;
-    if (options.refusals && random_one_in(random, options.refusals)) {
-        CALL(malloc_trim)(0); /* what is kept in store would last for long */
-        kernel_maybe_storm(random);
-    }
-    errno = ERRNO_BEFORE;
-    if (options.forks && random_one_in(random, options.forks)) op_fork(worker);
-    else if (dice < 2) op_control(worker);
-    else if (dice < 6) op_impossible(worker);
-    else if (dice < 25) op_usable(worker);
-    else if (dice < 50 && options.threads > 1) op_receive(worker);
-    else if (dice < 140 && options.threads > 1) op_send(worker);
-    else if (dice < 240 && !full) op_realloc(worker);
-    else if (!grow) op_free(worker);
-    else if (dice < 350) op_calloc(worker);
-    else if (dice < 400) op_aligned(worker);
-    else if (dice < 500) op_new(worker);
-    else op_malloc(worker);
 }

@@ -11,7 +11,7 @@
 #include "calls.h"
 #include "model.h"
 
-enum { QUICK_INTERVAL = 32 };
+enum { QUICK_INTERVAL = 256 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -53,7 +53,8 @@ static void start_round(const struct worker *worker)
     audit(worker, false);
     round_number++;
     parked = done;
-    for (uint32_t i = 0; i < options.threads; i++) waiting[i] = workers[i].operations >= options.operations / options.threads;
+    for (uint32_t i = 0; i < options.threads; i++)
+        waiting[i] = workers[i].operations >= options.operations / options.threads;
     choose_turn();
 }
 
@@ -162,11 +163,12 @@ void workers_run(void)
         return;
     }
     schedule.state = options.seed;
-    turn = (uint32_t)random_below(&schedule, options.threads);
+    turn = WORKERS_MOST; /* nobody's, until all are there: the kernel places their stacks, too */
     if (pthread_key_create(&end_key, thread_ends) != 0) failed(NULL, "no key can be made");
     for (uint32_t i = 0; i < options.threads; i++) {
         pthread_t thread;
         if (pthread_create(&thread, NULL, live, &workers[i]) != 0) failed(NULL, "no thread can be made");
     }
+    pass_turn();
     await_all();
 }
