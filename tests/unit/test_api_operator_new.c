@@ -130,7 +130,7 @@ static void the_handler_is_called_until_memory_comes(void **state)
     assert_int_equal(handled, 3);
     handled = 0;
     fake_refuse_memory();
-    void *q = _ZnwmSt11align_val_tRKSt9nothrow_t(300000, 4096, NULL);
+    void *q = _ZnwmSt11align_val_tRKSt9nothrow_t(9000000, 4096, NULL);
     assert_non_null(q);
     assert_aligned(q, 4096);
     assert_int_equal(handled, 3);
@@ -138,7 +138,7 @@ static void the_handler_is_called_until_memory_comes(void **state)
     handled = 0;
     handler = give_up;
     fake_refuse_memory();
-    assert_null(_ZnwmRKSt9nothrow_t(300000, NULL));
+    assert_null(_ZnwmRKSt9nothrow_t(30000000, NULL));
     assert_int_equal(handled, 1);
     assert_int_equal(thrown, 0);
     assert_all_free();
