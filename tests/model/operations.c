@@ -341,8 +341,8 @@ void op_realloc(struct worker *worker)
     if (impossible) count = 1;
     pointer = count > 1 ? CALL(reallocarray)(old, count, size / count) : CALL(realloc)(old, size);
     if (!pointer) {
-        bool sane = !impossible;
-        if (sane) refused(worker, "realloc", size, true);
+        if (size <= block.usable) failed(worker, "realloc from %zu to %zu bytes failed", block.usable, size);
+        if (!impossible) refused(worker, "realloc", size, true);
         else check_errno(worker, "realloc", ENOMEM);
         check_block(worker, &block); /* a refused block is as it was */
         table_insert(&worker->table, &block);
