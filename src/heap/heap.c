@@ -46,7 +46,7 @@ static void take_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size)
     fh_count_sub(&heap->free_bytes, size);
 }
 
-void fh_heap_release_chunk(struct fh_heap *heap, struct fh_chunk *chunk)
+size_t fh_heap_release_chunk(struct fh_heap *heap, struct fh_chunk *chunk)
 {
     uint64_t content = fh_chunk_read(chunk);
     size_t size = fh_chunk_size(content);
@@ -68,10 +68,13 @@ void fh_heap_release_chunk(struct fh_heap *heap, struct fh_chunk *chunk)
         make_free(heap, chunk, size);
     } else if (next_content & FH_CHUNK_TOP) {
         fh_heap_set_top(heap, chunk, size + fh_chunk_size(next_content));
+        return 0;
     } else {
         take_free(heap, next, fh_chunk_size(next_content));
-        make_free(heap, chunk, size + fh_chunk_size(next_content));
+        size += fh_chunk_size(next_content);
+        make_free(heap, chunk, size);
     }
+    return size;
 }
 
 /*
@@ -190,7 +193,7 @@ static void check_in_use(const struct fh_heap *heap, void *pointer)
 
 void fh_heap_drain(struct fh_heap *heap)
 {
-    size_t freed = 0;
+    size_t largest = 0;
     void *pointer = fh_exchange_acquire(&heap->handed_over, NULL);
     while (pointer) {
         void *next;
@@ -198,13 +201,11 @@ void fh_heap_drain(struct fh_heap *heap)
             fh_fault(FH_FAULT_DAMAGED_LINK, pointer, SIZE_MAX, place_of(heap));
         struct fh_chunk *chunk = fh_chunk_of(pointer);
         fh_guard_unmark(pointer);
-        size_t size = fh_chunk_size(fh_chunk_read(chunk));
-        fh_fetch_sub_relaxed(&heap->handed_over_bytes, size - FH_CHUNK_TAG_BYTES);
-        freed += size;
-        fh_heap_release_chunk(heap, chunk);
+        fh_fetch_sub_relaxed(&heap->handed_over_bytes, fh_chunk_size(fh_chunk_read(chunk)) - FH_CHUNK_TAG_BYTES);
+        largest = fh_max(largest, fh_heap_release_chunk(heap, chunk));
         pointer = next;
     }
-    fh_heap_maybe_trim(heap, freed);
+    fh_heap_maybe_trim(heap, largest);
 }
 
 enum fh_locate fh_heap_locate(struct fh_heap *heap, const void *pointer, const void **block, size_t *size_bytes)
@@ -258,10 +259,7 @@ void fh_heap_free(struct fh_heap *heap, void *pointer)
         hand_over(heap, pointer);
         return;
     }
-    struct fh_chunk *chunk = fh_chunk_of(pointer);
-    size_t size = fh_chunk_size(fh_chunk_read(chunk));
-    fh_heap_release_chunk(heap, chunk);
-    fh_heap_maybe_trim(heap, size);
+    fh_heap_maybe_trim(heap, fh_heap_release_chunk(heap, fh_chunk_of(pointer)));
     leave(heap);
 }
 
@@ -308,7 +306,7 @@ bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes)
         note_unused(heap, size);
         split(heap, chunk, next_free ? size + next_size : size, needed, 0);
     }
-    if (done && needed < size) fh_heap_maybe_trim(heap, size - needed);
+    if (done && needed < size) fh_heap_maybe_trim(heap, 0);
     if (done && !next_top && !(flags & FH_CHUNK_PREVIOUS_IN_USE)) fh_chunk_set_previous_in_use(chunk, false);
     leave(heap);
     return done;

@@ -34,6 +34,7 @@ struct fh_heap {
     char *mapped;               /* the page map names the pages of `growing` up to here */
     size_t trim_at_bytes;       /* touched bytes of top above which it is trimmed; 0: the option's value */
     size_t trimmed_bytes;       /* released by the last trim, until as much has been touched again */
+    size_t grow_most;           /* what growth may ask for beyond the need; less after refusals; 0: not set yet */
     uint32_t unwanted_trims;    /* atomic: trims whose yield nobody had asked for until the next trim */
     char *trimmed_to;           /* where it left `fresh` */
     void *handed_over;          /* atomic: blocks freed by threads that did not take the lock (guard.h links) */
@@ -82,14 +83,15 @@ enum fh_locate fh_heap_locate(struct fh_heap *heap, const void *pointer, const v
 
 /* Lets the top grow to at least `needed` chunk bytes from an aligned start; lock held. */
 bool fh_heap_grow(struct fh_heap *heap, size_t needed, size_t alignment);
-/* After `freed_bytes` became free: trims the top if it is too large now, unmaps a segment that is all free. Lock held.
- */
-void fh_heap_maybe_trim(struct fh_heap *heap, size_t freed_bytes);
+/* After frees, the largest of which made a free chunk of `chunk_bytes` (0 when it joined top): trims the top if it is
+ * too large now, unmaps a segment that is all free. Lock held. */
+void fh_heap_maybe_trim(struct fh_heap *heap, size_t chunk_bytes);
 bool fh_heap_trim_top(struct fh_heap *heap, size_t keep_bytes);
 /* Top begins anew at `start`, `size` bytes, previous chunk in use; notes what has been touched. Lock held. */
 void fh_heap_set_top(struct fh_heap *heap, struct fh_chunk *start, size_t size);
-/* Frees a chunk that is marked in use, coalescing; lock held. */
-void fh_heap_release_chunk(struct fh_heap *heap, struct fh_chunk *chunk);
+/* Frees a chunk that is marked in use, coalescing: the size of the free chunk that it is part of now, 0 when that is
+ * top. Lock held. */
+size_t fh_heap_release_chunk(struct fh_heap *heap, struct fh_chunk *chunk);
 /* Frees what others have handed over; lock held. */
 void fh_heap_drain(struct fh_heap *heap);
 /* The same, taking the lock; nothing happens when it is not to be had now. */

@@ -127,15 +127,19 @@ bool fh_heap_grow(struct fh_heap *heap, size_t needed, size_t alignment)
     size_t pad = fh_load_relaxed(&fh_options.top_pad);
     if (!fh_checked_align_up(least + pad, page, &least)) return false;
 
-    /* Twice what the heap has already, so that system calls grow with the logarithm of the heap (R6). */
-    size_t wish = fh_min(fh_max(2 * heap->total_bytes, GROW_AT_LEAST), GROW_AT_MOST);
+    /* Twice what the heap has already, so that system calls grow with the logarithm of the heap (R6); less once the
+     * kernel has refused as much, as it does under RLIMIT_DATA, RLIMIT_AS and overcommit_memory = 2. */
+    if (!heap->grow_most) heap->grow_most = GROW_AT_MOST;
+    size_t wish = fh_min(fh_max(2 * heap->total_bytes, GROW_AT_LEAST), heap->grow_most);
     wish = fh_align_up(least + wish, page);
-
-    for (;; wish = fh_align_up(fh_max(wish / 4, least), page)) {
-        /* A kernel that refuses much may grant little: under RLIMIT_DATA, RLIMIT_AS, overcommit_memory = 2. */
-        if (heap->id == 0 && grow_by_break(heap, wish)) return true;
-        if (grow_by_mapping(heap, wish)) return true;
+    for (;;) {
+        if ((heap->id == 0 && grow_by_break(heap, wish)) || grow_by_mapping(heap, wish)) {
+            heap->grow_most = fh_min(2 * heap->grow_most, GROW_AT_MOST);
+            return true;
+        }
         if (wish <= least) return false;
+        heap->grow_most = fh_max(wish / 4, page);
+        wish = fh_align_up(fh_max(wish / 4, least), page);
     }
 }
 
@@ -207,12 +211,9 @@ static void unmap_empty_segments(struct fh_heap *heap)
     }
 }
 
-void fh_heap_maybe_trim(struct fh_heap *heap, size_t freed_bytes)
+void fh_heap_maybe_trim(struct fh_heap *heap, size_t chunk_bytes)
 {
-    /* Only a large free chunk can fill a segment, and only a free of some size makes one: a cheap gate for a rare case.
-     */
-    if (heap->segments && heap->segments->next && heap->free_bytes >= GROW_AT_LEAST / 2 && freed_bytes >= 4096)
-        unmap_empty_segments(heap);
+    if (FH_UNLIKELY(chunk_bytes >= GROW_AT_LEAST / 2)) unmap_empty_segments(heap); /* few are smaller */
     if (!heap->top) return;
     size_t at = fh_max(heap->trim_at_bytes, fh_load_relaxed(&fh_options.trim_threshold));
     char *top = (char *)heap->top;
