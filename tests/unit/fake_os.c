@@ -377,6 +377,7 @@ void fh_os_write(int fd, const char *piece, size_t length)
     if (getenv("FH_UNIT_SPEAK") && write(1, piece, length) < 0) exit(2); /* what a whole run says: test_api_startup.c */
 }
 void fh_os_complain(const char *piece, size_t length) { fh_os_write(2, piece, length); }
+void fh_os_complain_on_kept(int kept, const char *piece, size_t length) { fh_os_write(kept, piece, length); }
 
 const char *fake_text(void) { return text; }
 int fake_text_fd(void) { return text_fd; }

@@ -148,7 +148,7 @@ static void late_destructors_borrow_a_state(void **state)
     unit_in_thread(past_the_destructors, &done);
     assert_true(done);
     assert_int_equal(fh_state_id_end(), 3); /* the thread's own one, again and again */
-    fh_state_flush(fh_state_self());
+    fh_core_trim(0);
     assert_sound();
     assert_int_equal(fh_heaps_get(0)->used_chunks, 0);
 }

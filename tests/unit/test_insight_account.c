@@ -142,8 +142,8 @@ static void it_prints_one_line_an_item(void **state)
     assert_string_equal(strchr(at, '\n'), "\n");
     assert_said("12,345,678  the whole process");
     fake_forget_text();
-    fh_account_print_to(7, true); /* a message: standard error */
-    assert_int_equal(fake_text_fd(), 2);
+    fh_account_report(7); /* a message, on the standard error that was kept */
+    assert_int_equal(fake_text_fd(), 7);
     assert_said("freehold: account of pid 4711");
 }
 
