@@ -138,6 +138,7 @@ void audit_init(void);
 void audit(const struct worker *worker, bool last);
 /* With one thread: what the account says is live is what the table holds. */
 void audit_quick(const struct worker *worker);
+/* After the last thread of a run in lockstep: what ended threads sent to other ended threads has come home. */
 void audit_nothing_on_the_way(void);
 /* In a forked child: the forking worker's blocks and every invariant. */
 void audit_child(const struct worker *worker);
