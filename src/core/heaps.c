@@ -47,7 +47,7 @@ struct fh_heap *fh_heaps_for(uint32_t state_id)
 {
     if (state_id <= 1) return &heaps[0];
     uint32_t number = (state_id - 1) % fh_heaps_limit();
-    uint32_t known = fh_load_relaxed(&count);
+    uint32_t known = fh_load_acquire(&count); /* what lies below is made, and seen to be */
     for (uint32_t i = known; i <= number; i++) make_heap(i);
     while (known <= number && !fh_cas_acq_rel(&count, &known, number + 1)) {
     }
