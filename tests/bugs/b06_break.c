@@ -1,5 +1,6 @@
 /*
- * b06_break - the break is moved by somebody else, is obstructed by a mapping, or is brought back below our memory's end.
+ * b06_break - the break is moved by somebody else, is obstructed by a mapping, or is brought back below our memory's
+ * end.
  *
  * The program calls sbrk itself between allocations and keeps its own data there; then it puts a mapping in the way of
  * the break. No block may overlap what the program took, contents stay, and the heap goes on elsewhere.

@@ -1,5 +1,6 @@
 /*
- * b06_limits - a process under RLIMIT_AS or RLIMIT_DATA can use nearly all that the limit allows, as blocks of any size,
+ * b06_limits - a process under RLIMIT_AS or RLIMIT_DATA can use nearly all that the limit allows, as blocks of any
+ * size,
  * gets NULL with ENOMEM at the end, keeps what it has, and can use the memory again as blocks of another size.
  *
  * Allocators that reserve gigabytes of address space at the start cannot do this. The limit is set before exec, so

@@ -1,5 +1,6 @@
 /*
- * b06_mlockall - in a process whose memory is locked MADV_DONTNEED fails with EINVAL, so pages that were to be given back
+ * b06_mlockall - in a process whose memory is locked MADV_DONTNEED fails with EINVAL, so pages that were to be given
+ * back
  * keep their contents: calloc must not take them for zero.
  */
 #include "bugs.h"

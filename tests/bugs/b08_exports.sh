@@ -1,5 +1,6 @@
 #!/bin/sh
-# b08_exports.sh LIBRARY LIBC - of the functions that libc defines, the library overrides the malloc family and no other.
+# b08_exports.sh LIBRARY LIBC - of the functions that libc defines, the library overrides the malloc family and no
+# other.
 #
 # An allocator that overrides strdup or realpath breaks programs that bring their own malloc. The other way round, the
 # library calls nothing of libc that allocates or that a program may have replaced with something that does; but for

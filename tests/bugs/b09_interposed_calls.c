@@ -1,5 +1,6 @@
 /*
- * b09_interposed_calls - a program that defines open, read, mmap, munmap, mremap, madvise, mprotect, brk, sbrk and others
+ * b09_interposed_calls - a program that defines open, read, mmap, munmap, mremap, madvise, mprotect, brk, sbrk and
+ * others
  * itself, each of which allocates: the library must go to the kernel by system calls of its own, and call none of them.
  *
  * Also what the compiler makes of calloc: gcc turns malloc + memset inside calloc into a call of calloc.
@@ -162,7 +163,8 @@ int main(void)
     everything();
     watching = 0;
     if (calls_seen != 0 && !bugs_any_malloc()) {
-        fprintf(stderr, "%d calls of functions that the program has replaced; the last was %s\n", calls_seen, last_call);
+        fprintf(stderr, "%d calls of functions that the program has replaced; the last was %s\n", calls_seen,
+                last_call);
         return 1;
     }
     bugs_sound();

@@ -1,5 +1,6 @@
 /*
- * b10_spawn - vfork and posix_spawn: the child shares the memory of its parent until it executes something, so a malloc in
+ * b10_spawn - vfork and posix_spawn: the child shares the memory of its parent until it executes something, so a
+ * malloc in
  * a vfork child works on the parent's heap, which must be whole afterwards. system() and popen() likewise.
  */
 #include "bugs.h"

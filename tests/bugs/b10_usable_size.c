@@ -1,5 +1,6 @@
 /*
- * b10_usable_size - every block is aligned to 16, its usable size is usable to the last byte, overlaps nobody, and is what
+ * b10_usable_size - every block is aligned to 16, its usable size is usable to the last byte, overlaps nobody, and
+ * is what
  * realloc keeps.
  *
  * Programs write to all that malloc_usable_size() told them, and then expect realloc to move all of that.

@@ -1,5 +1,6 @@
 /*
- * b11_secure - in a setuid program nothing is read from the environment (CVE-2023-4911 was a heap overflow in just that).
+ * b11_secure - in a setuid program nothing is read from the environment (CVE-2023-4911 was a heap overflow in just
+ * that).
  *
  * The program is linked statically against the library and prints what it sees of the environment's influence. The
  * script b11_secure.sh runs it plainly and as a setuid copy.

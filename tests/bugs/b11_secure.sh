@@ -1,5 +1,6 @@
 #!/bin/sh
-# b11_secure.sh - runs the program b11_secure (argument 1) with options in the environment: plainly, where they must work
+# b11_secure.sh - runs the program b11_secure (argument 1) with options in the environment: plainly, where they must
+# work
 # and an unknown one must be complained about; then as a setuid and a setgid copy run by another user, where nothing of
 # it may have any effect and nothing may be said.
 set -u

@@ -1,7 +1,8 @@
 /*
  * b12_zero_sizes - zero sizes and aligned_alloc's size rule, as glibc has them.
  *
- * malloc(0) and its kin give distinct blocks that can be freed; realloc(p, 0) frees p and answers NULL; realloc(NULL, 0)
+ * malloc(0) and its kin give distinct blocks that can be freed; realloc(p, 0) frees p and answers NULL;
+ * realloc(NULL, 0)
  * is malloc(0); aligned_alloc takes a size that is no multiple of the alignment.
  */
 #include "bugs.h"

@@ -100,7 +100,8 @@ __attribute__((unused)) static void bugs_start(void)
     }
 }
 
-__attribute__((unused)) static void bugs_violation(const char *invariant, uintptr_t address, const char *text, void *arg)
+__attribute__((unused)) static void bugs_violation(const char *invariant, uintptr_t address, const char *text,
+                                                   void *arg)
 {
     char out[256];
     int length = snprintf(out, sizeof out, "invariant %s broken at 0x%llx: %s\n", invariant,

@@ -1,5 +1,6 @@
 /*
- * entry_points - every function of the C and POSIX side is there, is the library's own, and takes the blocks of every other:
+ * entry_points - every function of the C and POSIX side is there, is the library's own, and takes the blocks of
+ * every other:
  * whatever allocates, whatever frees.
  */
 #include "bugs.h"
@@ -17,7 +18,8 @@ static const char *const names[] = {
     "pvalloc", "malloc_usable_size", "free_sized", "free_aligned_sized", "cfree", "mallopt", "mallinfo", "mallinfo2",
     "malloc_info", "malloc_trim", "malloc_stats",
     "_Znwm", "_Znam", "_ZnwmRKSt9nothrow_t", "_ZnamRKSt9nothrow_t", "_ZnwmSt11align_val_t", "_ZnamSt11align_val_t",
-    "_ZnwmSt11align_val_tRKSt9nothrow_t", "_ZnamSt11align_val_tRKSt9nothrow_t", "_ZdlPv", "_ZdaPv", "_ZdlPvm", "_ZdaPvm",
+    "_ZnwmSt11align_val_tRKSt9nothrow_t", "_ZnamSt11align_val_tRKSt9nothrow_t", "_ZdlPv", "_ZdaPv",
+    "_ZdlPvm", "_ZdaPvm",
     "_ZdlPvRKSt9nothrow_t", "_ZdaPvRKSt9nothrow_t", "_ZdlPvSt11align_val_t", "_ZdaPvSt11align_val_t",
     "_ZdlPvmSt11align_val_t", "_ZdaPvmSt11align_val_t", "_ZdlPvSt11align_val_tRKSt9nothrow_t",
     "_ZdaPvSt11align_val_tRKSt9nothrow_t", "fh_version", "fh_check", "fh_walk", "fh_account_read", "fh_account_print",

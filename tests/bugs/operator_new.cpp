@@ -1,4 +1,5 @@
-// operator_new - every form of operator new and delete: plain and array, throwing and nothrow, aligned, sized; what they
+// operator_new - every form of operator new and delete: plain and array, throwing and nothrow, aligned, sized; what
+// they
 // answer at exhaustion, and that the new-handler is asked first.
 //
 // Argument: "forms", "exhaustion" or "throwing_handler" (nothrow forms whose handler throws).

@@ -1,6 +1,8 @@
 /*
- * benign_pointers - a program whose blocks begin with pointers to blocks, counters and small numbers, and that reads, writes
- * and compares just the words that the library uses while a block is free: lists, queues and trees, built and torn down.
+ * benign_pointers - a program whose blocks begin with pointers to blocks, counters and small numbers, and that
+ * reads, writes
+ * and compares just the words that the library uses while a block is free: lists, queues and trees, built and torn
+ * down.
  */
 #include "misuse.h"
 

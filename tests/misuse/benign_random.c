@@ -2,7 +2,8 @@
  * benign_random - ten million random operations of a correct program, in which nothing may be reported.
  *
  * New blocks are mostly left as they come, and what is in them, remains of free lists among it, is copied to other
- * blocks and back to the same ones, at the places where the library would look for its own words. Some blocks are filled
+ * blocks and back to the same ones, at the places where the library would look for its own words. Some blocks are
+ * filled
  * to their usable size. Argument: number of operations (10,000,000; long 1,000,000,000), number of threads (1).
  */
 #include "misuse.h"

@@ -2,7 +2,8 @@
  * benign_untouched - memory passes from small blocks to chunks to aligned blocks and back without ever being written to
  * by the program: what the library has left in it at one time must not be mistaken for something at another.
  *
- * A block that comes out of a freed slab holds the words that marked the slab's objects as free, some of them just where
+ * A block that comes out of a freed slab holds the words that marked the slab's objects as free, some of them just
+ * where
  * the new block's own would stand.
  */
 #include "misuse.h"
@@ -31,7 +32,8 @@ static void empty(unsigned order)
 
 int main(void)
 {
-    const size_t ranges[][2] = {{16, 16}, {0, 256}, {257, 1500}, {32, 32}, {300, 300}, {48, 64}, {1000, 9000}, {0, 600}};
+    const size_t ranges[][2] = {{16, 16}, {0, 256}, {257, 1500}, {32, 32}, {300, 300}, {48, 64}, {1000, 9000},
+                                {0, 600}};
     const size_t kinds = sizeof ranges / sizeof ranges[0];
     uint64_t seed = 4;
 

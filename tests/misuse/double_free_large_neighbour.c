@@ -1,5 +1,6 @@
 /*
- * double_free_large_neighbour - the mapping is gone, and another large block lies just below it, of which it might be the
+ * double_free_large_neighbour - the mapping is gone, and another large block lies just below it, of which it might
+ * be the
  * inside but is not.
  */
 #include "misuse.h"

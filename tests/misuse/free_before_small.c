@@ -1,4 +1,4 @@
-/* free_before_small - an address 16 bytes below a block, as of one that keeps a header of its own in front, is freed. */
+/* free_before_small - an address 16 bytes below a block, where others keep a header, is freed. */
 #include "misuse.h"
 
 void misuse_act(void)

@@ -1,7 +1,8 @@
 /*
  * misuse.h - what the programs of the catalogue share.
  *
- * Each program is one mistake: its name says which bug, on what size of block, at which moment. It announces on standard
+ * Each program is one mistake: its name says which bug, on what size of block, at which moment. It announces on
+ * standard
  * output the line that the library must write, and then makes the mistake. The driver, misuse_run.c, runs it under
  * the preload and compares. A program that gets to its end was not caught.
  */

@@ -1,7 +1,8 @@
 /*
  * probability - how often damage is noticed: thousands of trials of each kind with random bytes, each in a child.
  *
- * A damaged link or header that happens to look right is not noticed; the rate of that is what is measured. Each trial ends
+ * A damaged link or header that happens to look right is not noticed; the rate of that is what is measured. Each
+ * trial ends
  * with the line and SIGABRT (noticed), with another signal (crashed), or well (missed). A whole word of random
  * bytes must be noticed in all but one of a thousand trials; what becomes of one or two bytes is printed.
  * Argument: number of trials of each kind (500; long 10,000).
