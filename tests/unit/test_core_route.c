@@ -132,6 +132,23 @@ static void realloc_that_fails_keeps_the_block(void **state)
     }
 }
 
+/* Not even a smaller block is to be had: the old one is kept, and is large enough. */
+static void shrinking_cannot_fail(void **state)
+{
+    (void)state;
+    char *p = fh_core_malloc(200);
+    unit_fill(p, 200, 3);
+    fake_refuse_memory();
+    for (size_t size = 100000; size >= 16; size /= 2)
+        while (fh_core_malloc(size)) {}
+    assert_ptr_equal(fh_core_realloc(p, 20), p);
+    unit_assert_filled(p, 200, 3);
+    assert_null(fh_core_realloc(p, 300));
+    unit_assert_filled(p, 200, 3);
+    fake_allow_all();
+    assert_string_equal(unit_violations(), "");
+}
+
 static void realloc_in_place_where_it_can(void **state)
 {
     (void)state;
@@ -259,6 +276,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(calloc_is_zero_wherever_it_comes_from),
     cmocka_unit_test(realloc_keeps_contents_between_all_places),
     cmocka_unit_test(realloc_that_fails_keeps_the_block),
+    cmocka_unit_test(shrinking_cannot_fail),
     cmocka_unit_test(realloc_in_place_where_it_can),
     cmocka_unit_test(perturbation_fills),
     cmocka_unit_test(all_sizes_answer_null_without_memory),

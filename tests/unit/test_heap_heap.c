@@ -134,6 +134,35 @@ static void memory_from_the_top_is_known_to_be_zero(void **state)
     assert_false(fh_guard_is_marked(b));
 }
 
+static void the_top_never_vanishes(void **state)
+{
+    (void)state;
+    set_up();
+    get(1000);
+    for (size_t left = 0; left <= FH_CHUNK_LEAST; left += 16) {
+        size_t top = fh_chunk_size(fh_chunk_read(heap->top));
+        void *p = fh_heap_alloc(heap, top - left - FH_CHUNK_TAG_BYTES, 16, NULL);
+        assert_non_null(p);
+        assert_true(fh_chunk_size(fh_chunk_read(heap->top)) >= FH_CHUNK_LEAST);
+        assert_sound();
+    }
+}
+
+/* An object of a slab that lay there may have left its mark; nobody has written to the block since. */
+static void a_block_carries_no_old_mark(void **state)
+{
+    (void)state;
+    set_up();
+    char *p = get(3000);
+    fh_guard_link(p, NULL);
+    fh_lock_acquire(&heap->lock);
+    fh_heap_release_chunk(heap, fh_chunk_of(p)); /* into the top, which writes nothing there */
+    fh_lock_release(&heap->lock);
+    assert_true(fh_guard_is_marked(p));
+    assert_ptr_equal(fh_heap_alloc(heap, 3000, 16, NULL), p);
+    assert_false(fh_guard_is_marked(p));
+}
+
 static void aligned_blocks(void **state)
 {
     (void)state;
@@ -405,6 +434,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(freeing_coalesces_with_both_neighbours),
     cmocka_unit_test(what_is_left_over_is_a_chunk),
     cmocka_unit_test(memory_from_the_top_is_known_to_be_zero),
+    cmocka_unit_test(the_top_never_vanishes),
+    cmocka_unit_test(a_block_carries_no_old_mark),
     cmocka_unit_test(aligned_blocks),
     cmocka_unit_test(slabs_are_chunks_on_their_own_boundary),
     cmocka_unit_test(resize_shrinks_in_place),

@@ -329,6 +329,22 @@ static void a_mapping_that_is_all_free_goes_back(void **state)
     assert_sound();
 }
 
+static void the_growing_mapping_stays_when_it_is_empty(void **state)
+{
+    (void)state;
+    set_up();
+    fh_options.trim_threshold = SIZE_MAX;
+    fake_refuse(FAKE_BREAK_UP);
+    char *a = get(900000), *b = get(5 * FH_MIB);
+    assert_int_equal(segments(), 2);
+    drop(b); /* now the growing mapping holds nothing but the top */
+    assert_int_equal(segments(), 2);
+    assert_sound();
+    drop(a);
+    assert_int_equal(segments(), 1);
+    assert_sound();
+}
+
 static void a_mapping_that_is_refused_stays_ours(void **state)
 {
     (void)state;
@@ -399,6 +415,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(thrashing_raises_the_threshold),
     cmocka_unit_test(a_refused_trim_gives_pages_back_instead),
     cmocka_unit_test(a_mapping_that_is_all_free_goes_back),
+    cmocka_unit_test(the_growing_mapping_stays_when_it_is_empty),
     cmocka_unit_test(a_mapping_that_is_refused_stays_ours),
     cmocka_unit_test(other_heaps_never_move_the_break),
     cmocka_unit_test(pages_of_every_size),

@@ -88,6 +88,18 @@ static void alignments_from_16_to_a_mebibyte(void **state)
     assert_nothing_left();
 }
 
+static void a_block_of_no_bytes_lies_within_its_mapping(void **state)
+{
+    (void)state;
+    for (size_t alignment = 16; alignment <= FH_MIB; alignment *= 2) {
+        char *p = get(0, alignment);
+        assert_non_null(p);
+        assert_true(fh_large_usable(p) > 0 && fake_is_mapped(p, 1));
+        fh_large_free(p);
+        fh_large_purge();
+    }
+}
+
 static void sizes_that_wrap_are_refused(void **state)
 {
     (void)state;
@@ -309,6 +321,7 @@ static void misuse_is_seen(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_block_has_its_mapping_and_gives_it_back),
     cmocka_unit_test(alignments_from_16_to_a_mebibyte),
+    cmocka_unit_test(a_block_of_no_bytes_lies_within_its_mapping),
     cmocka_unit_test(sizes_that_wrap_are_refused),
     cmocka_unit_test(each_call_of_an_allocation_is_refused_in_turn),
     cmocka_unit_test(a_refused_unmap_strands_the_mapping),

@@ -72,11 +72,17 @@ static void aligned_maps_may_be_refused(void **state)
         fake_refuse_kth(FAKE_UNMAP, k);
         assert_null(fh_wholesale_map_aligned(PAGE, 64 * KIB));
         assert_int_equal(fake_os.calls[FAKE_UNMAP], fake_os.refuse_at[FAKE_UNMAP] + 1);
-        assert_ledger(0, 0, 0, 0);
+        assert_int_equal(fake_mapped_bytes(), 0);
+        assert_ledger(fh_wholesale.returned_bytes, fh_wholesale.returned_bytes, 0, 0);
     }
+    /* No end can be cut off, and the whole can't be given back: it is stranded, and counted. */
+    fake_place_next_map(fake_leaf_border() + 64 * KIB * 50 + PAGE);
+    fake_refuse(FAKE_UNMAP);
+    assert_null(fh_wholesale_map_aligned(PAGE, 64 * KIB));
+    assert_int_equal(fh_wholesale.obtained_bytes - fh_wholesale.returned_bytes, fake_mapped_bytes());
+    assert_int_equal(fh_wholesale.stranded_bytes, fake_mapped_bytes());
 }
 
-/* An end that can't be cut off may have been cut off on the other side already: unmap of the whole names a hole. */
 static void discard_counts_what_is_stranded(void **state)
 {
     (void)state;
