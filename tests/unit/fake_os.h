@@ -73,7 +73,8 @@ int fake_text_fd(void); /* descriptor of the last piece; 2 for complaints */
 unsigned fake_text_pieces(void);
 void fake_forget_text(void);
 
-/* Calls that break the contract of os.h (a size that is no multiple of the page, memory that is not ours); 0 is good. */
+/* Calls that break the contract of os.h (a size that is no multiple of the page, memory that is not ours); 0 is good.
+ */
 unsigned fake_contract_errors(void);
 
 #endif

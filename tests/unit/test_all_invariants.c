@@ -297,9 +297,17 @@ static void a1_the_account_adds_up(void **state)
     set_up_slab();
     struct fh_state *own = fh_state_self();
     size_t *const counters[] = {
-        &fh_wholesale.obtained_bytes, &fh_wholesale.returned_bytes, &fh_wholesale.state_bytes, &fh_wholesale.stranded_bytes,
-        &heap->used_bytes, &heap->used_chunks, &heap->free_bytes, &heap->total_bytes, &heap->slab_chunks,
-        &fh_large_counts.mapping_bytes, &fh_large_counts.warm_bytes,
+        &fh_wholesale.obtained_bytes,
+        &fh_wholesale.returned_bytes,
+        &fh_wholesale.state_bytes,
+        &fh_wholesale.stranded_bytes,
+        &heap->used_bytes,
+        &heap->used_chunks,
+        &heap->free_bytes,
+        &heap->total_bytes,
+        &heap->slab_chunks,
+        &fh_large_counts.mapping_bytes,
+        &fh_large_counts.warm_bytes,
         &own->slabs.counts.mapped_bytes,
     };
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {

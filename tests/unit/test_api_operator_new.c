@@ -1,6 +1,6 @@
 /*
- * test_api_operator_new.c - operator new and delete in all forms, with a C++ runtime that this file plays: a new-handler
- * and a function that throws.
+ * test_api_operator_new.c - operator new and delete in all forms, with a C++ runtime that this file plays: a
+ * new-handler and a function that throws.
  */
 #include "unit.h"
 

@@ -44,7 +44,8 @@ static void first_block_start_is_the_nearest_above(void **state)
             assert_true(first >= from && first - from < class_bytes);
             assert_true(fh_is_block_start((void *)first, magic));
             for (uintptr_t between = from; between < first; between += 16)
-                if (fh_is_block_start((void *)between, magic)) fail_msg("class %u, from %zx", class_bytes, (size_t)from);
+                if (fh_is_block_start((void *)between, magic))
+                    fail_msg("class %u, from %zx", class_bytes, (size_t)from);
         }
     }
 }

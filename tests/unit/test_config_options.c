@@ -84,9 +84,10 @@ static void malformed_numbers_are_refused(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char variable[100], complaint[200];
         snprintf(variable, sizeof variable, "FREEHOLD_TRIM_THRESHOLD=%s", bad[i]);
-        snprintf(complaint, sizeof complaint,
-                 "freehold: FREEHOLD_TRIM_THRESHOLD: '%s' is not a number of bytes (such as 65536, 64k or 1m); ignored\n",
-                 bad[i]);
+        snprintf(
+            complaint, sizeof complaint,
+            "freehold: FREEHOLD_TRIM_THRESHOLD: '%s' is not a number of bytes (such as 65536, 64k or 1m); ignored\n",
+            bad[i]);
         refuses(variable, complaint);
     }
     refuses("FREEHOLD_PERTURB=1k", "freehold: FREEHOLD_PERTURB: '1k' is not a number; ignored\n");
@@ -186,7 +187,8 @@ static void glibc_tunables(void **state)
     assert_text("");
     refuses("GLIBC_TUNABLES=glibc.malloc.tcache_count=x",
             "freehold: glibc.malloc.tcache_count: 'x' is not a number; ignored\n");
-    refuses("GLIBC_TUNABLES=glibc.malloc.mmap_max=x", "freehold: glibc.malloc.mmap_max: 'x' is not a number; ignored\n");
+    refuses("GLIBC_TUNABLES=glibc.malloc.mmap_max=x",
+            "freehold: glibc.malloc.mmap_max: 'x' is not a number; ignored\n");
     refuses("GLIBC_TUNABLES=glibc.malloc.hugetlb=1",
             "freehold: GLIBC_TUNABLES: glibc.malloc.hugetlb has no effect in Freehold\n");
     refuses("GLIBC_TUNABLES=glibc.malloc.nonsense=1",

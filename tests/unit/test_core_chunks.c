@@ -136,11 +136,14 @@ static void checks_before_a_free(void **state)
     fh_heap_free(own->heap, b);
     unit_expect_fault(check_it, b, "double free: 0x%zx, 3000 bytes, in a chunk of heap 0", (size_t)b);
     char *slab = fh_heap_alloc_slab(own->heap, 4096);
-    unit_expect_fault(check_it, slab, "free of what was never ours: 0x%zx, size unknown, in a chunk of heap 0", (size_t)slab);
-    unit_expect_fault(check_it, end + 16, "free of the inside of a block: 0x%zx, %zu bytes, in a chunk at 0x%zx of heap 0",
+    unit_expect_fault(check_it, slab, "free of what was never ours: 0x%zx, size unknown, in a chunk of heap 0",
+                      (size_t)slab);
+    unit_expect_fault(check_it, end + 16,
+                      "free of the inside of a block: 0x%zx, %zu bytes, in a chunk at 0x%zx of heap 0",
                       (size_t)end + 16, (size_t)fh_chunk_size(fh_chunk_read(fh_chunk_of(end))) - 8, (size_t)end);
-    unit_expect_fault(check_it, end + 1, "free of the inside of a block: 0x%zx, %zu bytes, in a chunk at 0x%zx of heap 0",
-                      (size_t)end + 1, (size_t)fh_chunk_size(fh_chunk_read(fh_chunk_of(end))) - 8, (size_t)end);
+    unit_expect_fault(check_it, end + 1,
+                      "free of the inside of a block: 0x%zx, %zu bytes, in a chunk at 0x%zx of heap 0", (size_t)end + 1,
+                      (size_t)fh_chunk_size(fh_chunk_read(fh_chunk_of(end))) - 8, (size_t)end);
     assert_int_equal(fh_chunk_check(end, entry_of(end)), fh_chunk_size(fh_chunk_read(fh_chunk_of(end))) - 8);
 }
 

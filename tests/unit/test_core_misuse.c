@@ -10,7 +10,8 @@
 
 static void foreign(void *pointer)
 {
-    unit_expect_fault(unit_free, pointer, "free of what was never ours: 0x%zx, size unknown, in no heap", (size_t)pointer);
+    unit_expect_fault(unit_free, pointer, "free of what was never ours: 0x%zx, size unknown, in no heap",
+                      (size_t)pointer);
 }
 
 static void pointers_that_were_never_ours(void **state)
@@ -39,18 +40,23 @@ static void small_blocks(void **state)
     char *block = fh_test_malloc(64), *other = fh_test_malloc(64);
     struct fh_slab *slab = fh_slab_of(block, fh_pagemap_get(block));
     size_t at = (size_t)slab;
-    unit_expect_fault(unit_free, block + 16, "free of the inside of a block: 0x%zx, 64 bytes, in a slab at 0x%zx of heap 0",
+    unit_expect_fault(unit_free, block + 16,
+                      "free of the inside of a block: 0x%zx, 64 bytes, in a slab at 0x%zx of heap 0",
                       (size_t)block + 16, at);
-    unit_expect_fault(unit_free, block + 1, "free of the inside of a block: 0x%zx, 64 bytes, in a slab at 0x%zx of heap 0",
-                      (size_t)block + 1, at);
-    unit_expect_fault(unit_free, (char *)slab + 8, "free of what was never ours: 0x%zx, size unknown, in a slab at 0x%zx of heap 0",
-                      at + 8, at);
+    unit_expect_fault(unit_free, block + 1,
+                      "free of the inside of a block: 0x%zx, 64 bytes, in a slab at 0x%zx of heap 0", (size_t)block + 1,
+                      at);
+    unit_expect_fault(unit_free, (char *)slab + 8,
+                      "free of what was never ours: 0x%zx, size unknown, in a slab at 0x%zx of heap 0", at + 8, at);
     fh_test_free(block);
-    unit_expect_fault(unit_free, block, "double free: 0x%zx, 64 bytes, in a slab at 0x%zx of heap 0", (size_t)block, at);
+    unit_expect_fault(unit_free, block, "double free: 0x%zx, 64 bytes, in a slab at 0x%zx of heap 0", (size_t)block,
+                      at);
     fh_test_free(other);
-    unit_expect_fault(unit_free, block, "double free: 0x%zx, 64 bytes, in a slab at 0x%zx of heap 0", (size_t)block, at);
+    unit_expect_fault(unit_free, block, "double free: 0x%zx, 64 bytes, in a slab at 0x%zx of heap 0", (size_t)block,
+                      at);
     fh_small_flush_cache(fh_state_self()); /* now on the slab's own list */
-    unit_expect_fault(unit_free, block, "double free: 0x%zx, 64 bytes, in a slab at 0x%zx of heap 0", (size_t)block, at);
+    unit_expect_fault(unit_free, block, "double free: 0x%zx, 64 bytes, in a slab at 0x%zx of heap 0", (size_t)block,
+                      at);
 }
 
 static void medium_blocks(void **state)
@@ -58,7 +64,8 @@ static void medium_blocks(void **state)
     (void)state;
     char *block = fh_test_malloc(5000), *end = fh_test_malloc(5000);
     size_t usable = fh_test_malloc_usable_size(block);
-    unit_expect_fault(unit_free, block + 48, "free of the inside of a block: 0x%zx, %zu bytes, in a chunk at 0x%zx of heap 0",
+    unit_expect_fault(unit_free, block + 48,
+                      "free of the inside of a block: 0x%zx, %zu bytes, in a chunk at 0x%zx of heap 0",
                       (size_t)block + 48, usable, (size_t)block);
     fh_test_free(block);
     unit_expect_fault(unit_free, block, "double free: 0x%zx, %zu bytes, in a chunk of heap 0", (size_t)block, usable);
@@ -87,14 +94,16 @@ static void large_blocks(void **state)
     (void)state;
     char *block = fh_test_malloc(300000);
     size_t usable = fh_test_malloc_usable_size(block), at = (size_t)block;
-    unit_expect_fault(unit_free, block + 4096 - 16 + 16, "free of the inside of a block: 0x%zx, %zu bytes, in a mapping at 0x%zx",
-                      at + 4096, usable, at);
-    unit_expect_fault(unit_free, block + 200000, "free of the inside of a block: 0x%zx, %zu bytes, in a mapping at 0x%zx",
-                      at + 200000, usable, at);
+    unit_expect_fault(unit_free, block + 4096 - 16 + 16,
+                      "free of the inside of a block: 0x%zx, %zu bytes, in a mapping at 0x%zx", at + 4096, usable, at);
+    unit_expect_fault(unit_free, block + 200000,
+                      "free of the inside of a block: 0x%zx, %zu bytes, in a mapping at 0x%zx", at + 200000, usable,
+                      at);
     unit_expect_fault(unit_free, block + usable - 1,
-                      "free of the inside of a block: 0x%zx, %zu bytes, in a mapping at 0x%zx", at + usable - 1, usable, at);
-    unit_expect_fault(unit_free, block + 32, "free of the inside of a block: 0x%zx, %zu bytes, in a mapping at 0x%zx", at + 32,
-                      usable, at);
+                      "free of the inside of a block: 0x%zx, %zu bytes, in a mapping at 0x%zx", at + usable - 1, usable,
+                      at);
+    unit_expect_fault(unit_free, block + 32, "free of the inside of a block: 0x%zx, %zu bytes, in a mapping at 0x%zx",
+                      at + 32, usable, at);
     block[-1] ^= 1;
     unit_expect_fault(unit_free, block, "damaged chunk header: 0x%zx, size unknown, in a mapping", at);
     block[-1] ^= 1;
@@ -132,7 +141,8 @@ static void realloc_and_usable_size_say_the_same(void **state)
     char *block = fh_test_malloc(64);
     unit_action *const actions[] = {realloc_it, measure_it};
     for (int i = 0; i < 2; i++) {
-        unit_expect_fault(actions[i], &local, "free of what was never ours: 0x%zx, size unknown, in no heap", (size_t)&local);
+        unit_expect_fault(actions[i], &local, "free of what was never ours: 0x%zx, size unknown, in no heap",
+                          (size_t)&local);
         assert_true(unit_aborts(actions[i], block + 16));
         assert_said("free of the inside of a block");
     }

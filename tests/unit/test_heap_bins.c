@@ -187,7 +187,8 @@ static void damaged_links_stop(void **state)
     struct fh_chunk saved = *b;
     memset(&b->next_free, 'A', 8);
     assert_false(fh_bins_peek(b, &next, &previous));
-    unit_expect_fault(remove_it, b, "damaged free-list link: 0x%zx, size unknown, in a free chunk", (size_t)&b->next_free);
+    unit_expect_fault(remove_it, b, "damaged free-list link: 0x%zx, size unknown, in a free chunk",
+                      (size_t)&b->next_free);
     *b = saved;
     b->previous_free = 0;
     assert_true(unit_aborts(remove_it, b));

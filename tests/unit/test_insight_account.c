@@ -125,8 +125,9 @@ static void other_threads_are_counted(void **state)
 static void it_prints_one_line_an_item(void **state)
 {
     (void)state;
-    static const char *const labels[] = {"live", "rounding", "cached", "free", "untouched", "metadata", "= from the kernel",
-                                         "obtained", "returned", "resident", "blocks", "heaps", "threads"};
+    static const char *const labels[] = {
+        "live",     "rounding", "cached",   "free",   "untouched", "metadata", "= from the kernel",
+        "obtained", "returned", "resident", "blocks", "heaps",     "threads"};
     fh_test_malloc(1234567);
     fake_forget_text();
     fh_account_print(9);

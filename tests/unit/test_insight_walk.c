@@ -177,7 +177,8 @@ static void listed_bits_are_checked(void **state)
     struct fh_slab *slab = fh_slab_of(blocks[0], fh_pagemap_get(blocks[0]));
     uint64_t bits[FH_SLAB_BITS_WORDS];
     assert_true(fh_slab_listed_bits(slab, bits));
-    for (int i = 0; i < 3; i++) assert_true(fh_bit(bits, (uint32_t)((blocks[i] - (char *)fh_slab_object(slab, 0)) / 64)));
+    for (int i = 0; i < 3; i++)
+        assert_true(fh_bit(bits, (uint32_t)((blocks[i] - (char *)fh_slab_object(slab, 0)) / 64)));
     assert_false(fh_bit(bits, (uint32_t)((blocks[5] - (char *)fh_slab_object(slab, 0)) / 64)));
     void *head = slab->free;
     slab->free = (char *)head + 16;

@@ -270,7 +270,8 @@ static void what_is_kept_and_not_wanted_goes(void **state)
     fh_large_free(get(BIG, 16));
     assert_int_equal(fh_large_counts.warm_blocks, 1);
     int frees = 0;
-    for (; frees < 100 && fh_large_counts.warm_blocks; frees++) fh_large_free(get(BIG + (size_t)(frees + 5) * 40000, 16));
+    for (; frees < 100 && fh_large_counts.warm_blocks; frees++)
+        fh_large_free(get(BIG + (size_t)(frees + 5) * 40000, 16));
     if (frees < 8 || frees > 20) fail_msg("gone after %d frees", frees);
     assert_nothing_left();
 }
@@ -303,7 +304,8 @@ static void misuse_is_seen(void **state)
     fh_large_free(get(BIG, 16));
     char *p = get(BIG, 16);
     fh_large_free(p); /* kept: still mapped */
-    unit_expect_fault(free_it, p, "double free: 0x%zx, %zu bytes, in a mapping", (size_t)p, fh_align_up(BIG + 16, 4096) - 16);
+    unit_expect_fault(free_it, p, "double free: 0x%zx, %zu bytes, in a mapping", (size_t)p,
+                      fh_align_up(BIG + 16, 4096) - 16);
     fh_large_purge();
     p = get(BIG, 16);
     for (unsigned bit = 0; bit < 128; bit++) {

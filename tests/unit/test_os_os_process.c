@@ -1,5 +1,6 @@
 /*
- * test_os_os_process.c - the process half of os.h against the real kernel: messages and where they may go, abort, files.
+ * test_os_os_process.c - the process half of os.h against the real kernel: messages and where they may go, abort,
+ * files.
  */
 #define _GNU_SOURCE 1
 #include "unit.h"

@@ -44,7 +44,8 @@ static void aligned_maps_keep_nothing_else(void **state)
         for (size_t alignment = 4 * KIB; alignment <= 1024 * KIB; alignment *= 2)
             for (size_t start = 0; start < 2; start++) {
                 fake_os.page_size = page;
-                char *somewhere = (char *)fh_align_up((uintptr_t)fake_leaf_border(), 1 << 20) + 64 * KIB * (1 + start * 7);
+                char *somewhere =
+                    (char *)fh_align_up((uintptr_t)fake_leaf_border(), 1 << 20) + 64 * KIB * (1 + start * 7);
                 fake_place_next_map(somewhere);
                 char *p = fh_wholesale_map_aligned(2 * page, alignment);
                 assert_non_null(p);

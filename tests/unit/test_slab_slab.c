@@ -45,7 +45,8 @@ static void every_geometry_is_full(void **state)
         for (unsigned shift = FH_SLAB_SHIFT_LEAST; shift <= FH_SLAB_SHIFT_MOST; shift += 2)
             for (char *base = area; base < area + 65536; base += (size_t)1 << shift) {
                 size_t bytes = (size_t)1 << shift, fits = 0;
-                uintptr_t from = (uintptr_t)base + FH_SLAB_HEAD_BYTES, to = (uintptr_t)base + bytes - FH_SLAB_TAIL_BYTES;
+                uintptr_t from = (uintptr_t)base + FH_SLAB_HEAD_BYTES,
+                          to = (uintptr_t)base + bytes - FH_SLAB_TAIL_BYTES;
                 uintptr_t first = 0;
                 for (uintptr_t at = from; at + class_bytes <= to; at += 16)
                     if (fh_is_block_start((void *)at, fh_block_magic(class_bytes))) {
@@ -213,7 +214,8 @@ static void search_finds_the_slab_of_every_object(void **state)
 {
     (void)state;
     set_up();
-    static const unsigned shifts[][7] = {{16}, {14, 14, 14, 14}, {12, 12, 12, 12, 14, 14, 14}, {14, 12, 12, 12, 12, 14, 14}};
+    static const unsigned shifts[][7] = {
+        {16}, {14, 14, 14, 14}, {12, 12, 12, 12, 14, 14, 14}, {14, 12, 12, 12, 12, 14, 14}};
     for (size_t layout = 0; layout < sizeof shifts / sizeof shifts[0]; layout++) {
         set_up();
         char *base = area;
