@@ -87,13 +87,14 @@ static struct mallinfo2 describe(void)
         for (unsigned b = 0; b < FH_BIN_COUNT; b++) free_chunks += heap->bins.heads[b] != NULL;
         fh_lock_release(&heap->lock);
     }
+    /* glibc's identity holds: arena = uordblks + fordblks. What is neither live nor free is in use by us. */
     info.hblks = account.large_blocks;
     info.hblkhd = account.large_bytes;
-    info.arena = held - account.large_bytes;
+    info.arena = held - fh_min(held, account.large_bytes);
     info.ordblks = free_chunks; /* bins that hold chunks: counting the chunks would walk them under the lock */
     info.fsmblks = account.cached_bytes;
-    info.uordblks = account.live_bytes - account.large_bytes;
-    info.fordblks = account.free_bytes + account.untouched_bytes + account.cached_bytes;
+    info.fordblks = fh_min(account.free_bytes + account.untouched_bytes + account.cached_bytes, info.arena);
+    info.uordblks = info.arena - info.fordblks;
     info.keepcost = tops;
     return info;
 }

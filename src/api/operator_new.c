@@ -5,6 +5,7 @@
  * Layer: api. Compiled with -fexceptions, so that what a new handler throws, and std::bad_alloc, pass through. The C++
  * runtime is looked for, not needed: a C program never gets here.
  */
+#define _GNU_SOURCE 1
 #include <dlfcn.h>
 #include <stdlib.h>
 
@@ -21,15 +22,9 @@ extern new_handler *_ZSt15get_new_handlerv(void) __attribute__((weak));
 extern void _ZSt17__throw_bad_allocv(void) __attribute__((weak, noreturn));
 
 /* A runtime that came in later, by dlopen(3), is not what our weak references were bound to. */
-static void *find(const char *name)
-{
-#if defined(FH_STATIC_ONLY) && FH_STATIC_ONLY
-    (void)name;
-    return NULL;
-#else
-    return dlsym(RTLD_DEFAULT, name);
-#endif
-}
+static void *find(const char *name) { return dlsym(RTLD_DEFAULT, name); }
+/* The definition that ours stands in front of. */
+static void *find_next(const char *name) { return dlsym(RTLD_NEXT, name); }
 
 static new_handler *current_handler(void)
 {
@@ -48,32 +43,49 @@ FH_COLD static void throw_bad_alloc(void)
     fh_os_abort();
 }
 
-/* C++17 [new.delete.single]: while memory fails and there is a handler, call it and try again. */
-FH_COLD static void *retry(size_t size, size_t alignment, bool may_throw)
+/* C++17 [new.delete.single]: while memory fails and there is a handler, call it and try again; then throw. */
+FH_COLD static void *retry_or_throw(size_t size, size_t alignment)
 {
-    for (;;) {
-        new_handler *handler = current_handler();
-        if (!handler) break;
+    for (new_handler *handler; (handler = current_handler()) != NULL;) {
         handler();
         void *pointer = fh_api_aligned(alignment, size);
         if (pointer) return pointer;
     }
-    if (may_throw) throw_bad_alloc();
+    throw_bad_alloc();
     return NULL;
 }
 
-FH_INLINE void *new_or(size_t size, bool may_throw)
+/*
+ * The forms that must not throw have to catch what a handler throws, which C can't. libstdc++'s own nothrow operators
+ * do: they call the throwing ones, which are ours, within try and catch. So, where there is a handler, this goes by
+ * them.
+ */
+FH_COLD static void *retry_or_null(size_t size, size_t alignment, const void *tag)
 {
-    void *pointer = fh_cache_pop(size);
-    if (FH_LIKELY(pointer != NULL)) return pointer;
-    pointer = fh_core_malloc(size);
-    return FH_LIKELY(pointer != NULL) ? pointer : retry(size, FH_ALIGNMENT, may_throw);
+    if (!current_handler()) return NULL;
+    if (alignment <= FH_ALIGNMENT) {
+        void *(*catching)(size_t, const void *) = (void *(*)(size_t, const void *))find_next("_ZnwmRKSt9nothrow_t");
+        return catching ? catching(size, tag) : NULL;
+    }
+    void *(*catching)(size_t, size_t, const void *) =
+        (void *(*)(size_t, size_t, const void *))find_next("_ZnwmSt11align_val_tRKSt9nothrow_t");
+    return catching ? catching(size, alignment, tag) : NULL;
 }
 
-FH_INLINE void *aligned_new_or(size_t size, size_t alignment, bool may_throw)
+FH_INLINE void *try_new(size_t size)
 {
-    void *pointer = fh_api_aligned(alignment, size);
-    return FH_LIKELY(pointer != NULL) ? pointer : retry(size, alignment, may_throw);
+    void *pointer = fh_cache_pop(size);
+    return FH_LIKELY(pointer != NULL) ? pointer : fh_core_malloc(size);
+}
+
+FH_INLINE void *or_throw(void *pointer, size_t size, size_t alignment)
+{
+    return FH_LIKELY(pointer != NULL) ? pointer : retry_or_throw(size, alignment);
+}
+
+FH_INLINE void *or_null(void *pointer, size_t size, size_t alignment, const void *tag)
+{
+    return FH_LIKELY(pointer != NULL) ? pointer : retry_or_null(size, alignment, tag);
 }
 
 FH_INLINE void delete_it(void *pointer) { fh_core_free_cached(pointer); }
@@ -87,14 +99,16 @@ FH_INLINE void delete_it(void *pointer) { fh_core_free_cached(pointer); }
     FH_EXPORT void name(__VA_ARGS__) { delete_it(p); }
 #define FH_UNUSED __attribute__((unused))
 
-FH_NEW(_Znwm, (size_t n), new_or(n, true))
-FH_NEW(_Znam, (size_t n), new_or(n, true))
-FH_NEW(_ZnwmRKSt9nothrow_t, (size_t n, FH_UNUSED const void *tag), new_or(n, false))
-FH_NEW(_ZnamRKSt9nothrow_t, (size_t n, FH_UNUSED const void *tag), new_or(n, false))
-FH_NEW(_ZnwmSt11align_val_t, (size_t n, size_t a), aligned_new_or(n, a, true))
-FH_NEW(_ZnamSt11align_val_t, (size_t n, size_t a), aligned_new_or(n, a, true))
-FH_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t n, size_t a, FH_UNUSED const void *tag), aligned_new_or(n, a, false))
-FH_NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t n, size_t a, FH_UNUSED const void *tag), aligned_new_or(n, a, false))
+FH_NEW(_Znwm, (size_t n), or_throw(try_new(n), n, FH_ALIGNMENT))
+FH_NEW(_Znam, (size_t n), or_throw(try_new(n), n, FH_ALIGNMENT))
+FH_NEW(_ZnwmRKSt9nothrow_t, (size_t n, const void *tag), or_null(try_new(n), n, FH_ALIGNMENT, tag))
+FH_NEW(_ZnamRKSt9nothrow_t, (size_t n, const void *tag), or_null(try_new(n), n, FH_ALIGNMENT, tag))
+FH_NEW(_ZnwmSt11align_val_t, (size_t n, size_t a), or_throw(fh_api_aligned(a, n), n, a))
+FH_NEW(_ZnamSt11align_val_t, (size_t n, size_t a), or_throw(fh_api_aligned(a, n), n, a))
+FH_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t n, size_t a, const void *tag),
+       or_null(fh_api_aligned(a, n), n, a, tag))
+FH_NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t n, size_t a, const void *tag),
+       or_null(fh_api_aligned(a, n), n, a, tag))
 
 FH_DELETE(_ZdlPv, void *p)
 FH_DELETE(_ZdaPv, void *p)

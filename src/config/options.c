@@ -222,19 +222,18 @@ static void read_tunables(const char *list)
     }
 }
 
-static bool read_own(const char *whole, size_t name_length, const char *value)
+static void read_own(const char *whole, size_t name_length, const char *value)
 {
     static const char prefix[] = "FREEHOLD_";
-    if (!starts_with(whole, prefix)) return false;
+    if (!starts_with(whole, prefix)) return;
     const char *name = whole + sizeof prefix - 1;
     size_t length = name_length - (sizeof prefix - 1);
     for (int i = 0; i < OPTION_COUNT; i++)
         if (same(name, length, options_table[i].name)) {
             set(&options_table[i], whole, name_length, value, length_of(value));
-            return true;
+            return;
         }
     complain_of_unknown(whole, name_length, name, length);
-    return true;
 }
 
 static void read_glibc(const char *whole, size_t name_length, const char *value)
@@ -254,18 +253,26 @@ static void read_glibc(const char *whole, size_t name_length, const char *value)
     }
 }
 
-void fh_options_read(char *const *environment)
+/* One pass over the environment: glibc's names, or ours. */
+static void read_names(char *const *environment, bool ours)
 {
-    if (!environment) return;
     for (; *environment; environment++) {
         const char *whole = *environment;
         size_t name_length = 0;
         while (whole[name_length] && whole[name_length] != '=') name_length++;
         if (whole[name_length] != '=' || name_length < 8) continue;
         const char *value = whole + name_length + 1;
-        if (same(whole, name_length, "GLIBC_TUNABLES")) read_tunables(value);
-        else if (!read_own(whole, name_length, value)) read_glibc(whole, name_length, value);
+        if (ours) read_own(whole, name_length, value);
+        else if (same(whole, name_length, "GLIBC_TUNABLES")) read_tunables(value);
+        else read_glibc(whole, name_length, value);
     }
+}
+
+void fh_options_read(char *const *environment)
+{
+    if (!environment) return;
+    read_names(environment, false);
+    read_names(environment, true); /* the last word is ours, whatever the order of the environment */
 }
 
 bool fh_options_set_size(size_t *option, size_t value)

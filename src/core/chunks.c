@@ -64,7 +64,7 @@ void *fh_chunk_alloc(struct fh_state *state, size_t request_bytes, size_t alignm
         request_bytes = fh_class_usable(fh_class_size(request_bytes));
     void *pointer = alloc_from_heaps(state ? state->heap : fh_heaps_get(0), request_bytes, alignment, zeroed);
     /* No heap can be locked (a fork is being prepared) or grown: a mapping of its own may still be had. */
-    return pointer ? pointer : fh_large_alloc(request_bytes, alignment, zeroed);
+    return pointer ? pointer : fh_large_alloc_last_resort(request_bytes, alignment, zeroed);
 }
 
 size_t fh_chunk_check(const void *pointer, uint32_t entry)

@@ -112,16 +112,31 @@ static void rebuild_slab(struct fh_slab *slab)
     fh_slab_rebuild(&state->slabs, slab);
 }
 
+/* A slab whose header is not sound was just being opened or closed by a lost thread, or waits to be taken back: it is
+ * an ordinary chunk from now on, lost in the first case. */
 static void rebuild_slabs_of_heap(struct fh_heap *heap)
 {
+    size_t slabs = 0, slab_bytes = 0;
     for (struct fh_segment *segment = heap->segments; segment; segment = segment->next) {
         struct fh_chunk *end = fh_segment_end(segment);
         for (struct fh_chunk *chunk = fh_segment_first(segment); chunk < end;) {
             uint64_t content = fh_chunk_read(chunk);
-            if ((content & FH_CHUNK_IN_USE) && (content & FH_CHUNK_SLAB)) rebuild_slab(fh_chunk_payload(chunk));
-            chunk = fh_chunk_at(chunk, fh_chunk_size(content));
+            size_t size = fh_chunk_size(content);
+            if ((content & FH_CHUNK_IN_USE) && (content & FH_CHUNK_SLAB)) {
+                struct fh_slab *slab = fh_chunk_payload(chunk);
+                if (fh_slab_is_sound(slab)) {
+                    rebuild_slab(slab);
+                    slabs++, slab_bytes += size;
+                } else {
+                    fh_pagemap_set(slab, fh_align_down(size, FH_PAGEMAP_GRAIN), fh_entry_of_heap(heap->id));
+                    fh_chunk_write(chunk, size, content & FH_CHUNK_FLAGS & ~(unsigned)FH_CHUNK_SLAB);
+                }
+            }
+            chunk = fh_chunk_at(chunk, size);
         }
     }
+    fh_store_relaxed(&heap->slab_chunks, slabs);
+    fh_store_relaxed(&heap->slab_bytes, slab_bytes);
 }
 
 static bool is_in_a_heap(uintptr_t address)

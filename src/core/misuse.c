@@ -24,6 +24,7 @@ static void look_for_large_below(const void *pointer)
         size_t usable = fh_large_usable((void *)start);
         if ((uintptr_t)pointer - start < usable)
             fh_fault(FH_FAULT_INSIDE_POINTER, pointer, usable, (struct fh_place){"a mapping", start, -1});
+        return; /* a page has one large block */
     }
 }
 

@@ -151,6 +151,25 @@ static void note_trim(struct fh_heap *heap, char *to)
     heap->trimmed_to = heap->fresh = to;
 }
 
+/* W4. The page map forgets the pages before they go: the kernel may give them to somebody else at once. */
+static bool give_back_break(struct fh_heap *heap, char *end, char *to)
+{
+    size_t named = heap->mapped > to ? (size_t)(heap->mapped - to) : 0;
+    if (named) fh_pagemap_set(to, named, 0);
+    if (!fh_wholesale_break_down(end, to)) {
+        if (named) fh_pagemap_set(to, named, fh_entry_of_heap(heap->id));
+        return false;
+    }
+    size_t released = (size_t)(end - to);
+    heap->mapped -= named;
+    note_trim(heap, to);
+    heap->growing->size -= released;
+    fh_count_sub(&heap->total_bytes, released);
+    fh_chunk_write(heap->top, fh_chunk_size(fh_chunk_read(heap->top)) - released,
+                   FH_CHUNK_TOP | FH_CHUNK_PREVIOUS_IN_USE);
+    return true;
+}
+
 bool fh_heap_trim_top(struct fh_heap *heap, size_t keep_bytes)
 {
     if (!heap->top) return false;
@@ -161,20 +180,7 @@ bool fh_heap_trim_top(struct fh_heap *heap, size_t keep_bytes)
     char *end = (char *)heap->growing + heap->growing->size;
     if (to >= end) return false;
 
-    bool is_break = heap->id == 0 && fh_os_break() == end;
-    if (is_break && fh_wholesale_break_down(end, to)) {
-        size_t released = (size_t)(end - to);
-        if (heap->mapped > to) {
-            fh_pagemap_set(to, (size_t)(heap->mapped - to), 0);
-            heap->mapped = to;
-        }
-        note_trim(heap, to);
-        heap->growing->size -= released;
-        fh_count_sub(&heap->total_bytes, released);
-        fh_chunk_write(heap->top, fh_chunk_size(fh_chunk_read(heap->top)) - released,
-                       FH_CHUNK_TOP | FH_CHUNK_PREVIOUS_IN_USE);
-        return true;
-    }
+    if (heap->id == 0 && fh_os_break() == end && give_back_break(heap, end, to)) return true;
     if (to >= heap->fresh) return false;
     /* A mapping keeps its addresses and gives back its pages. */
     char *dirty_end = (char *)fh_align_up((uintptr_t)heap->fresh, page);

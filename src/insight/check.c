@@ -96,7 +96,8 @@ static void check_segment(struct check *check, struct fh_heap *heap, struct fh_s
         previous_in_use = check_chunk(check, chunk, content, previous_in_use);
         saw_top = !previous_in_use && (content & FH_CHUNK_TOP);
         if (saw_top != (chunk == heap->top)) violated(check, "H5", chunk, "top is not where the heap says");
-        if (previous_in_use && (content & FH_CHUNK_SLAB)) {
+        bool handed_over = previous_in_use && fh_guard_is_marked(fh_chunk_payload(chunk)); /* no slab any more */
+        if (previous_in_use && (content & FH_CHUNK_SLAB) && !handed_over) {
             sums->slab_chunks++;
             check_slab(check, fh_chunk_payload(chunk));
         } else if (!saw_top) {

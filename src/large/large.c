@@ -188,14 +188,13 @@ static void note_request(size_t size)
     if (size > fh_load_relaxed(&learned_threshold)) fh_store_relaxed(&learned_threshold, size);
 }
 
-void *fh_large_alloc(size_t request_bytes, size_t alignment, bool *zeroed)
+void *fh_large_alloc_last_resort(size_t request_bytes, size_t alignment, bool *zeroed)
 {
     size_t page = fh_os_page_size();
     if (request_bytes == 0) request_bytes = 1; /* the pointer must lie within the mapping, however it is aligned */
     size_t offset = alignment <= FH_ALIGNMENT ? FH_LARGE_HEAD_BYTES : fh_min(alignment, page);
     size_t size;
     if (__builtin_add_overflow(request_bytes, offset, &size) || !fh_checked_align_up(size, page, &size)) return NULL;
-    if (fh_load_relaxed(&fh_large_counts.blocks) >= fh_load_relaxed(&fh_options.mmap_max)) return NULL;
     if (alignment <= FH_ALIGNMENT) {
         void *kept = take_warm(size);
         if (kept) {
@@ -228,6 +227,12 @@ void *fh_large_alloc(size_t request_bytes, size_t alignment, bool *zeroed)
     note_live(size, offset);
     *zeroed = true;
     return pointer;
+}
+
+void *fh_large_alloc(size_t request_bytes, size_t alignment, bool *zeroed)
+{
+    if (fh_load_relaxed(&fh_large_counts.blocks) >= fh_load_relaxed(&fh_options.mmap_max)) return NULL;
+    return fh_large_alloc_last_resort(request_bytes, alignment, zeroed);
 }
 
 void fh_large_free(void *pointer)

@@ -35,6 +35,8 @@ void fh_large_lower_threshold(void);
 /* NULL when the kernel refuses, or the mappings allowed (option mmap_max) are used up. Always zeroed unless `zeroed`
  * says otherwise. */
 void *fh_large_alloc(size_t request_bytes, size_t alignment, bool *zeroed);
+/* The same when no heap can give memory: the mappings allowed do not count. */
+void *fh_large_alloc_last_resort(size_t request_bytes, size_t alignment, bool *zeroed);
 void fh_large_free(void *pointer);
 size_t fh_large_usable(void *pointer);
 /* Resizes, moving pages instead of bytes; NULL when refused, and the block is as before. */

@@ -10,6 +10,7 @@
 #ifndef FH_LOCK_H
 #define FH_LOCK_H
 
+#include "atomics.h"
 #include "base.h"
 
 /* Lock order: a thread that holds a lock takes only locks of a higher rank. Debug builds check it. */
@@ -19,13 +20,25 @@ enum fh_lock_rank {
     FH_RANK_HEAP = 2    /* heap/: one for each heap; never two at once, except that fork freezes all in order */
 };
 
+/*
+ * State and holder are one word, so that a signal handler never sees a lock that is held by nobody:
+ *
+ *     bits 0 to 7    FH_LOCK_FREE, HELD, CONTENDED, or FROZEN + number of further forks in progress
+ *     bits 8 to 63   fh_os_self() of the thread that holds it, 0 when it is free or frozen
+ *
+ * Waiters sleep on the lower 32 bits (futex(2)), which are the state and some of the holder.
+ */
 struct fh_lock {
-    uint32_t word;    /* one of the FH_LOCK_ values, or FH_LOCK_FROZEN + number of further forks in progress */
-    uint32_t rank;    /* enum fh_lock_rank */
-    uintptr_t holder; /* fh_os_self() of the thread that holds it, 0 when unlocked or frozen */
+    uint64_t word;
+    uint32_t rank; /* enum fh_lock_rank */
 };
 
-enum { FH_LOCK_FREE = 0, FH_LOCK_HELD = 1, FH_LOCK_CONTENDED = 2, FH_LOCK_FROZEN = 3 };
+enum { FH_LOCK_FREE = 0, FH_LOCK_HELD = 1, FH_LOCK_CONTENDED = 2, FH_LOCK_FROZEN = 3, FH_LOCK_STATE_MASK = 0xff };
+
+FH_INLINE unsigned fh_lock_state(const struct fh_lock *lock)
+{
+    return (unsigned)fh_load_acquire(&lock->word) & FH_LOCK_STATE_MASK;
+}
 
 void fh_lock_init(struct fh_lock *lock, enum fh_lock_rank rank);
 /* Waits for the lock. False, at once, while it is frozen or when this very thread holds it already. */

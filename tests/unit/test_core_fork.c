@@ -1,5 +1,6 @@
 /*
- * test_core_fork.c - the fork handlers, called directly and by fork(2): freezing, and what a child makes of torn states.
+ * test_core_fork.c - the fork handlers, called directly and by fork(2): freezing, and what a child makes of torn
+ * states.
  */
 #include "unit.h"
 
@@ -50,9 +51,9 @@ static void a_held_lock_stays_held(void **state)
     struct fh_heap *heap = fh_heaps_get(0);
     assert_true(fh_lock_acquire(&heap->lock)); /* a signal handler interrupted us here, and forks */
     fh_fork_prepare();
-    assert_int_equal(heap->lock.word, FH_LOCK_HELD);
+    assert_int_equal(fh_lock_state(&heap->lock), FH_LOCK_HELD);
     fh_fork_parent();
-    assert_int_equal(heap->lock.word, FH_LOCK_HELD);
+    assert_int_equal(fh_lock_state(&heap->lock), FH_LOCK_HELD);
     fh_lock_release(&heap->lock);
     assert_sound();
 }

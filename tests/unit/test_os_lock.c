@@ -1,5 +1,6 @@
 /*
- * test_os_lock.c - the lock, over the real futex: holding, waiting, freezing, thawing, and that nobody waits while frozen.
+ * test_os_lock.c - the lock, over the real futex: holding, waiting, freezing, thawing, and that nobody waits while
+ * it is frozen.
  */
 #include "unit.h"
 
@@ -18,12 +19,12 @@ static void taking_and_releasing(void **state)
     set_up();
     assert_false(fh_lock_is_mine(&lock));
     assert_true(fh_lock_acquire(&lock));
-    assert_int_equal(lock.word, FH_LOCK_HELD);
+    assert_int_equal(fh_lock_state(&lock), FH_LOCK_HELD);
     assert_true(fh_lock_is_mine(&lock));
     assert_false(fh_lock_acquire(&lock)); /* a signal handler on top of the holder goes without */
     assert_false(fh_lock_try(&lock));
     fh_lock_release(&lock);
-    assert_int_equal(lock.word, FH_LOCK_FREE);
+    assert_int_equal(fh_lock_state(&lock), FH_LOCK_FREE);
     assert_false(fh_lock_is_mine(&lock));
     assert_true(fh_lock_try(&lock));
     fh_lock_release(&lock);
@@ -56,10 +57,10 @@ static void freezing_refuses_all(void **state)
     fh_lock_thaw(&lock);
     assert_false(fh_lock_acquire(&lock));
     fh_lock_thaw(&lock);
-    assert_int_equal(lock.word, FH_LOCK_FREE);
+    assert_int_equal(fh_lock_state(&lock), FH_LOCK_FREE);
     assert_true(fh_lock_acquire(&lock));
     assert_false(fh_lock_freeze(&lock)); /* fork in a signal handler that interrupted the holder */
-    assert_int_equal(lock.word, FH_LOCK_HELD);
+    assert_int_equal(fh_lock_state(&lock), FH_LOCK_HELD);
     fh_lock_release(&lock);
 }
 
@@ -69,10 +70,10 @@ static void the_child_resets(void **state)
     set_up();
     for (int i = 0; i < 3; i++) fh_lock_freeze(&lock);
     fh_lock_reset_frozen(&lock);
-    assert_int_equal(lock.word, FH_LOCK_FREE);
+    assert_int_equal(fh_lock_state(&lock), FH_LOCK_FREE);
     assert_true(fh_lock_acquire(&lock));
     fh_lock_reset_frozen(&lock); /* held is not frozen */
-    assert_int_equal(lock.word, FH_LOCK_HELD);
+    assert_int_equal(fh_lock_state(&lock), FH_LOCK_HELD);
     fh_lock_release(&lock);
 }
 
@@ -106,7 +107,7 @@ static void one_thread_at_a_time(void **state)
     }
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     assert_int_equal(counter, (size_t)THREADS * ROUNDS);
-    assert_int_equal(lock.word, FH_LOCK_FREE);
+    assert_int_equal(fh_lock_state(&lock), FH_LOCK_FREE);
 }
 
 static uint32_t got; /* atomic: 1 + the result of acquire */
@@ -125,7 +126,7 @@ static void a_sleeper_is_woken_by_release(void **state)
     pthread_t thread;
     assert_true(fh_lock_acquire(&lock));
     assert_int_equal(pthread_create(&thread, NULL, wait_for_it, NULL), 0);
-    while (fh_load_acquire(&lock.word) != FH_LOCK_CONTENDED) sched_yield();
+    while (fh_lock_state(&lock) != FH_LOCK_CONTENDED) sched_yield();
     assert_int_equal(fh_load_acquire(&got), 0);
     fh_lock_release(&lock);
     pthread_join(thread, NULL);
@@ -146,7 +147,7 @@ static void freezing_waits_for_the_holder(void **state)
     pthread_t waiter, forker;
     assert_true(fh_lock_acquire(&lock));
     assert_int_equal(pthread_create(&forker, NULL, freeze_it, NULL), 0);
-    while (fh_load_acquire(&lock.word) != FH_LOCK_CONTENDED) sched_yield();
+    while (fh_lock_state(&lock) != FH_LOCK_CONTENDED) sched_yield();
     assert_int_equal(fh_load_acquire(&got), 0);
     fh_lock_release(&lock);
     pthread_join(forker, NULL);
@@ -166,12 +167,12 @@ static void a_word_that_freezes_wakes_sleepers(void **state)
     assert_true(fh_lock_acquire(&lock));
     for (int i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, wait_for_it, NULL), 0);
     assert_int_equal(pthread_create(&forker, NULL, freeze_it, NULL), 0);
-    while (fh_load_acquire(&lock.word) != FH_LOCK_CONTENDED) sched_yield();
+    while (fh_lock_state(&lock) != FH_LOCK_CONTENDED) sched_yield();
     fh_lock_release(&lock);
     pthread_join(forker, NULL);
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL); /* hangs when one of them still sleeps */
     fh_lock_thaw(&lock);
-    assert_int_equal(lock.word, FH_LOCK_FREE);
+    assert_int_equal(fh_lock_state(&lock), FH_LOCK_FREE);
 }
 
 static const struct CMUnitTest tests[] = {
