@@ -43,33 +43,40 @@ FH_COLD static void throw_bad_alloc(void)
     fh_os_abort();
 }
 
-/* C++17 [new.delete.single]: while memory fails and there is a handler, call it and try again; then throw. */
-FH_COLD static void *retry_or_throw(size_t size, size_t alignment)
+/* C++17 [new.delete.single]: while memory fails and there is a handler, call it and try again. */
+FH_COLD static void *retry(size_t size, size_t alignment)
 {
     for (new_handler *handler; (handler = current_handler()) != NULL;) {
         handler();
         void *pointer = fh_api_aligned(alignment, size);
         if (pointer) return pointer;
     }
-    throw_bad_alloc();
     return NULL;
+}
+
+FH_COLD static void *retry_or_throw(size_t size, size_t alignment)
+{
+    void *pointer = retry(size, alignment);
+    if (!pointer) throw_bad_alloc();
+    return pointer;
 }
 
 /*
  * The forms that must not throw have to catch what a handler throws, which C can't. libstdc++'s own nothrow operators
- * do: they call the throwing ones, which are ours, within try and catch. So, where there is a handler, this goes by
- * them.
+ * do: they call the throwing ones, which are ours, within try and catch. So this goes by them, where they are.
  */
 FH_COLD static void *retry_or_null(size_t size, size_t alignment, const void *tag)
 {
     if (!current_handler()) return NULL;
     if (alignment <= FH_ALIGNMENT) {
         void *(*catching)(size_t, const void *) = (void *(*)(size_t, const void *))find_next("_ZnwmRKSt9nothrow_t");
-        return catching ? catching(size, tag) : NULL;
+        if (catching) return catching(size, tag);
+    } else {
+        void *(*catching)(size_t, size_t, const void *) =
+            (void *(*)(size_t, size_t, const void *))find_next("_ZnwmSt11align_val_tRKSt9nothrow_t");
+        if (catching) return catching(size, alignment, tag);
     }
-    void *(*catching)(size_t, size_t, const void *) =
-        (void *(*)(size_t, size_t, const void *))find_next("_ZnwmSt11align_val_tRKSt9nothrow_t");
-    return catching ? catching(size, alignment, tag) : NULL;
+    return retry(size, alignment);
 }
 
 FH_INLINE void *try_new(size_t size)

@@ -192,7 +192,7 @@ static void read_tunable(const char *key, size_t key_length, const char *value, 
         if (!parse_number(value, value_length, false, &count)) {
             complain(key, key_length, ": '", value, value_length, "' is not a number; ignored");
         } else {
-            fh_options.cache_bytes = fh_min(count * 64, FH_MIB);
+            fh_options.cache_bytes = fh_min(count, FH_MIB / 64) * 64;
             if (count == 0) fh_options.medium_cache_bytes = 0;
         }
         return;

@@ -16,16 +16,12 @@ static void look_for_large_below(const void *pointer)
 {
     enum { FAR = 1 << 30 };
     uintptr_t page = fh_pagemap_previous((uintptr_t)pointer, FAR);
-    if (!page || fh_entry_kind(fh_pagemap_get((void *)page)) != FH_PAGE_LARGE) return;
-    /* The page's start comes last: its head would lie in the page below, which need not be mapped. */
-    for (uintptr_t at = FH_LARGE_HEAD_BYTES; at <= FH_PAGEMAP_GRAIN; at += FH_ALIGNMENT) {
-        uintptr_t start = page + at % FH_PAGEMAP_GRAIN;
-        if (!fh_large_is_sound((void *)start)) continue;
-        size_t usable = fh_large_usable((void *)start);
-        if ((uintptr_t)pointer - start < usable)
-            fh_fault(FH_FAULT_INSIDE_POINTER, pointer, usable, (struct fh_place){"a mapping", start, -1});
-        return; /* a page has one large block */
-    }
+    uint32_t entry = fh_pagemap_get((void *)page);
+    if (!page || fh_entry_kind(entry) != FH_PAGE_LARGE) return;
+    void *block = fh_large_in_page(page, entry);
+    if (block && (uintptr_t)pointer - (uintptr_t)block < fh_large_usable(block))
+        fh_fault(FH_FAULT_INSIDE_POINTER, pointer, fh_large_usable(block),
+                 (struct fh_place){"a mapping", (uintptr_t)block, -1});
 }
 
 static void explain_heap_pointer(const void *pointer, uint32_t entry)
@@ -59,14 +55,14 @@ void fh_misuse(const void *pointer, uint32_t entry)
     }
     case FH_PAGE_HEAP: explain_heap_pointer(pointer, entry); break;
     case FH_PAGE_LARGE: {
-        uintptr_t head = (uintptr_t)pointer;
-        if (fh_large_is_sound(pointer)) /* then it is its mark that brought us here */
-            fh_fault(FH_FAULT_DOUBLE_FREE, pointer, fh_large_usable((void *)head),
-                     (struct fh_place){"a mapping", 0, -1});
-        if (head % FH_PAGEMAP_GRAIN == FH_LARGE_HEAD_BYTES)
-            fh_fault(FH_FAULT_DAMAGED_HEADER, pointer, SIZE_MAX, (struct fh_place){"a mapping", 0, -1});
+        struct fh_place place = {"a mapping", 0, -1};
+        uintptr_t page = fh_align_down((uintptr_t)pointer, FH_PAGEMAP_GRAIN);
+        void *block = fh_large_in_page(page, entry);
+        if (block == pointer) /* then it is its mark that brought us here */
+            fh_fault(FH_FAULT_DOUBLE_FREE, pointer, fh_large_usable(block), place);
+        if (!block) fh_fault(FH_FAULT_DAMAGED_HEADER, pointer, SIZE_MAX, place);
         look_for_large_below(pointer);
-        fh_fault(FH_FAULT_INSIDE_POINTER, pointer, SIZE_MAX, (struct fh_place){"a mapping", 0, -1});
+        fh_fault(FH_FAULT_INSIDE_POINTER, pointer, SIZE_MAX, place);
     }
     case FH_PAGE_FOREIGN: break;
     }

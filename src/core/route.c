@@ -103,7 +103,8 @@ static size_t checked_usable(void *pointer, uint32_t entry)
     case FH_PAGE_SLAB: fh_small_check(pointer, entry); return entry & FH_ENTRY_SIZE_MASK;
     case FH_PAGE_HEAP: return fh_chunk_check(pointer, entry);
     case FH_PAGE_LARGE:
-        if ((uintptr_t)pointer % FH_ALIGNMENT || !fh_large_is_sound(pointer) || fh_guard_is_marked(pointer))
+        if (fh_large_in_page(fh_align_down((uintptr_t)pointer, FH_PAGEMAP_GRAIN), entry) != pointer ||
+            fh_guard_is_marked(pointer))
             fh_misuse(pointer, entry);
         return fh_large_usable(pointer);
     case FH_PAGE_FOREIGN: break;

@@ -147,7 +147,9 @@ bool fh_heap_grow(struct fh_heap *heap, size_t needed, size_t alignment)
 static void note_trim(struct fh_heap *heap, char *to)
 {
     if (heap->fresh <= to) return;
-    heap->trimmed_bytes = (size_t)(heap->fresh - to);
+    /* Trims with no growth between them are one: a heap that is torn down goes in many steps. */
+    bool goes_on = heap->trimmed_bytes && heap->fresh <= heap->trimmed_to;
+    heap->trimmed_bytes = (goes_on ? heap->trimmed_bytes : 0) + (size_t)(heap->fresh - to);
     heap->trimmed_to = heap->fresh = to;
 }
 
@@ -224,9 +226,11 @@ void fh_heap_maybe_trim(struct fh_heap *heap, size_t chunk_bytes)
     size_t at = fh_max(heap->trim_at_bytes, fh_load_relaxed(&fh_options.trim_threshold));
     char *top = (char *)heap->top;
     if (heap->fresh <= top || (size_t)(heap->fresh - top) <= at) return;
-    /* What the last trim gave back was not wanted since: one step back towards the option's value. */
-    if (heap->trimmed_bytes) {
+    /* Of what the last trim gave back, something was touched again, but less than half: it was not wanted. One step
+     * back towards the option's value. */
+    if (heap->trimmed_bytes && heap->fresh > heap->trimmed_to) {
         heap->trim_at_bytes /= 2;
+        heap->trimmed_bytes = 0;
         fh_count_add(&heap->unwanted_trims, 1);
     }
     fh_heap_trim_top(heap, fh_load_relaxed(&fh_options.top_pad));

@@ -18,6 +18,9 @@ struct check {
     fh_check_fn *report;
     void *arg;
     size_t violations;
+    struct { /* sums over the slabs that were seen */
+        size_t bytes, carved, capacity, listed;
+    } slabs;
     size_t marked_objects; /* of slabs, not on a slab's own list: cached or on their way */
 };
 
@@ -55,6 +58,10 @@ static void check_slab(struct check *check, struct fh_slab *slab)
             violated(check, "S1", fh_slab_object(slab, i), "object on the free list is not marked as free");
         marked += is_marked;
     }
+    check->slabs.bytes += (size_t)1 << slab->shift;
+    check->slabs.carved += (size_t)slab->carved * slab->class_bytes;
+    check->slabs.capacity += (size_t)slab->capacity * slab->class_bytes;
+    check->slabs.listed += (size_t)slab->free_count * slab->class_bytes;
     if (marked < slab->free_count) violated(check, "S1", slab, "carved is less than live + cached + free");
     else check->marked_objects += marked - slab->free_count;
     check_pages(check, slab, (size_t)1 << slab->shift, slab->entry);
@@ -221,13 +228,23 @@ static void check_account(struct check *check)
     if (sum != account.obtained_bytes - account.returned_bytes)
         violated(check, "A1", NULL, "the account does not add up to what the kernel gave");
     if (account.threads > 1 || fh_load_relaxed(&fh_fork_has_torn)) return;
-    size_t cached = fh_load_relaxed(&fh_transit_objects);
+    size_t cached = fh_load_relaxed(&fh_transit_objects), bytes = 0, carved = 0, capacity = 0, listed = 0;
     for (uint32_t id = 1; id < fh_state_id_end(); id++) {
         struct fh_state *state = fh_state_by_id(id);
         if (!state) continue;
         cached += fh_load_relaxed(&state->published.outgoing_objects);
-        for (int i = 0; i < FH_CLASS_COUNT; i++) cached += fh_load_relaxed(&state->published.cached[i]);
+        bytes += fh_load_relaxed(&state->slabs.counts.slab_bytes);
+        for (size_t i = 0; i < FH_CLASS_COUNT; i++) {
+            const struct fh_slab_class *class = &state->slabs.classes[i];
+            cached += fh_load_relaxed(&state->published.cached[i]);
+            carved += fh_load_relaxed(&class->carved) * i * FH_ALIGNMENT;
+            capacity += fh_load_relaxed(&class->capacity) * i * FH_ALIGNMENT;
+            listed += fh_load_relaxed(&class->listed) * i * FH_ALIGNMENT;
+        }
     }
+    if (bytes != check->slabs.bytes || carved != check->slabs.carved || capacity != check->slabs.capacity ||
+        listed != check->slabs.listed)
+        violated(check, "A1", NULL, "the owners' counters differ from their slabs");
     if (cached != check->marked_objects)
         violated(check, "S1", NULL, "carved is not live + cached + on the way + free, over all slabs");
 }

@@ -97,19 +97,15 @@ static int visit_segment(struct walk *walk, struct fh_segment *segment, uint32_t
     return 0;
 }
 
-static int visit_large(struct walk *walk, uintptr_t page)
+static int visit_large(struct walk *walk, uintptr_t page, uint32_t entry)
 {
-    /* The pointer stands behind the two words at the page's start, or on the multiple of 32 to 2,048 that was asked
-     * for, or at the start of the page. */
-    uintptr_t pointer = page + FH_LARGE_HEAD_BYTES;
-    while (pointer < page + FH_PAGEMAP_GRAIN && !fh_large_is_sound((void *)pointer)) pointer += pointer - page;
-    if (pointer >= page + FH_PAGEMAP_GRAIN) pointer = page;
-    if (!fh_large_is_sound((void *)pointer)) return 0;
+    void *pointer = fh_large_in_page(page, entry);
+    if (!pointer) return 0;
     struct fh_block block = {
-        .address = pointer,
-        .size_bytes = fh_large_usable((void *)pointer),
+        .address = (uintptr_t)pointer,
+        .size_bytes = fh_large_usable(pointer),
         .kind = FH_BLOCK_LARGE,
-        .state = fh_guard_is_marked((void *)pointer) ? FH_STATE_FREE : FH_STATE_LIVE,
+        .state = fh_guard_is_marked(pointer) ? FH_STATE_FREE : FH_STATE_LIVE,
         .heap = UINT32_MAX,
     };
     return walk->visit(&block, walk->arg);
@@ -128,7 +124,7 @@ FH_EXPORT int fh_walk(fh_walk_fn *visit, void *arg)
             page = (uintptr_t)segment + segment->size;
             continue;
         }
-        if (fh_entry_kind(entry) == FH_PAGE_LARGE) stop = visit_large(&walk, page);
+        if (fh_entry_kind(entry) == FH_PAGE_LARGE) stop = visit_large(&walk, page, entry);
         if (fh_entry_kind(entry) == FH_PAGE_SLAB && fh_slab_is_sound((void *)page)) {
             stop = visit_slab(&walk, (struct fh_slab *)page);
             page += (size_t)1 << FH_SLAB_SHIFT_MOST;

@@ -98,13 +98,13 @@ static void *take_slot(struct warm *slot, size_t *offset, size_t *size)
     return pointer;
 }
 
-static void put_slot(struct warm *slot, void *pointer, size_t size)
+static void put_slot(struct warm *slot, void *pointer, size_t size, uint32_t patience)
 {
     void *nothing = NULL;
     size_t offset;
     fh_fetch_add_relaxed(&fh_large_counts.warm_blocks, 1);
     fh_fetch_add_relaxed(&fh_large_counts.warm_bytes, size);
-    fh_store_relaxed(&slot->patience, WARM_PATIENCE);
+    fh_store_relaxed(&slot->patience, patience);
     if (fh_cas_acq_rel(&slot->pointer, &nothing, pointer)) return;
     fh_fetch_sub_relaxed(&fh_large_counts.warm_blocks, 1);
     fh_fetch_sub_relaxed(&fh_large_counts.warm_bytes, size);
@@ -118,6 +118,7 @@ static void *take_warm(size_t needed)
     if (fh_load_relaxed(&fh_large_counts.warm_blocks) == 0) return NULL;
     for (int i = 0; i < WARM_SLOTS; i++) {
         size_t offset, size;
+        uint32_t patience = fh_load_relaxed(&warm[i].patience);
         void *pointer = take_slot(&warm[i], &offset, &size);
         if (!pointer) continue;
         if (offset == FH_LARGE_HEAD_BYTES && size >= needed && size - needed <= needed / 8) {
@@ -125,7 +126,7 @@ static void *take_warm(size_t needed)
             note_live(size, offset);
             return pointer;
         }
-        put_slot(&warm[i], pointer, size);
+        put_slot(&warm[i], pointer, size, patience);
     }
     return NULL;
 }
@@ -211,7 +212,7 @@ void *fh_large_alloc_last_resort(size_t request_bytes, size_t alignment, bool *z
         start = fh_wholesale_map_aligned(wide, alignment);
         if (!start) return NULL;
         /* [start, start + alignment) in front; all but the last page of it is of no use. */
-        if (fh_wholesale_unmap(start, alignment - page)) start += alignment - page;
+        if (fh_wholesale_cut(start, alignment - page)) start += alignment - page;
         else size = wide, offset = alignment;
     } else {
         start = fh_wholesale_map(size);
@@ -223,7 +224,7 @@ void *fh_large_alloc_last_resort(size_t request_bytes, size_t alignment, bool *z
         return NULL;
     }
     seal(pointer, offset, size);
-    fh_pagemap_set(pointer, 1, FH_ENTRY_LARGE);
+    fh_pagemap_set(pointer, 1, fh_entry_of_large(pointer));
     note_live(size, offset);
     *zeroed = true;
     return pointer;
@@ -249,7 +250,7 @@ void fh_large_free(void *pointer)
     for (int i = 0; keep && i < WARM_SLOTS; i++)
         if (!fh_load_relaxed(&warm[i].pointer)) {
             fh_guard_link(pointer, NULL);
-            put_slot(&warm[i], pointer, size);
+            put_slot(&warm[i], pointer, size, WARM_PATIENCE);
             return;
         }
     unmap(pointer, offset, size);
@@ -278,17 +279,27 @@ void *fh_large_resize(void *pointer, size_t request_bytes)
         bool prepared = fh_pagemap_prepare(target + offset, 1);
         fh_pagemap_set(pointer, 1, 0); /* before the pages move: another thread's mapping may come here at once */
         if (!prepared || !fh_wholesale_move(start, size, target, wanted)) {
-            fh_pagemap_set(pointer, 1, FH_ENTRY_LARGE);
+            fh_pagemap_set(pointer, 1, fh_entry_of_large(pointer));
             fh_wholesale_discard(target, wanted);
             return NULL;
         }
         pointer = target + offset;
-        fh_pagemap_set(pointer, 1, FH_ENTRY_LARGE);
+        fh_pagemap_set(pointer, 1, fh_entry_of_large(pointer));
     }
     note_dead(size, offset);
     note_live(wanted, offset);
     seal(pointer, offset, wanted);
     return pointer;
+}
+
+void *fh_large_in_page(uintptr_t page, uint32_t entry)
+{
+    /* At the start, where the head lies in the page below, which is the mapping's too; else behind the head, or on the
+     * multiple of 32 to 2,048 that was asked for. */
+    if (entry == FH_ENTRY_LARGE_AT_START) return fh_large_is_sound((void *)page) ? (void *)page : NULL;
+    for (size_t offset = FH_LARGE_HEAD_BYTES; offset < FH_PAGEMAP_GRAIN; offset *= 2)
+        if (fh_large_is_sound((void *)(page + offset))) return (void *)(page + offset);
+    return NULL;
 }
 
 bool fh_large_purge(void)

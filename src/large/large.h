@@ -43,6 +43,8 @@ size_t fh_large_usable(void *pointer);
 void *fh_large_resize(void *pointer, size_t request_bytes);
 /* True when the two words in front of the pointer are what we wrote there. */
 bool fh_large_is_sound(const void *pointer);
+/* The block whose pointer lies in the page, given the page's entry; NULL when its head is damaged. */
+void *fh_large_in_page(uintptr_t page, uint32_t entry);
 /* Unmaps what is kept warm; true if anything was. */
 bool fh_large_purge(void);
 

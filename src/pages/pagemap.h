@@ -11,7 +11,7 @@
  *     +-----+--------------+---------------+
  *     | 0 0 | owner 1..    | object size   |   page of a slab: thread state that owns it, size class in bytes
  *     | 1 0 | heap number  | 1             |   page of a heap that is no slab
- *     | 1 1 | 0            | 2             |   page that holds the user's pointer of a large block
+ *     | 1 1 | 0            | 2, or 3       |   page that holds the user's pointer of a large block; at its very start
  *     |                0                   |   not ours
  *     +------------------------------------+
  *
@@ -37,6 +37,7 @@ enum {
 #define FH_ENTRY_OWNER_LIMIT (1u << 18)
 #define FH_ENTRY_HEAP 0x80000001u
 #define FH_ENTRY_LARGE 0xc0000002u
+#define FH_ENTRY_LARGE_AT_START 0xc0000003u
 
 enum fh_page_kind { FH_PAGE_FOREIGN, FH_PAGE_SLAB, FH_PAGE_HEAP, FH_PAGE_LARGE };
 
@@ -49,7 +50,11 @@ FH_INLINE enum fh_page_kind fh_entry_kind(uint32_t entry)
 {
     if (entry == 0) return FH_PAGE_FOREIGN;
     if (!(entry & 0x80000000u)) return FH_PAGE_SLAB;
-    return entry == FH_ENTRY_LARGE ? FH_PAGE_LARGE : FH_PAGE_HEAP;
+    return entry >= FH_ENTRY_LARGE ? FH_PAGE_LARGE : FH_PAGE_HEAP;
+}
+FH_INLINE uint32_t fh_entry_of_large(const void *pointer)
+{
+    return (uintptr_t)pointer % FH_PAGEMAP_GRAIN ? FH_ENTRY_LARGE : FH_ENTRY_LARGE_AT_START;
 }
 /* The owner of a slab page, or the heap of a heap page. */
 FH_INLINE uint32_t fh_entry_owner(uint32_t entry)

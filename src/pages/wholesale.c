@@ -38,9 +38,16 @@ void *fh_wholesale_map_aligned(size_t size, size_t alignment)
     if (!start) return NULL;
     char *aligned = (char *)fh_align_up((uintptr_t)start, alignment);
     size_t before = (size_t)(aligned - start), after = wide - before - size;
-    /* If an end can't be cut off, we keep the whole rather than leak a part of it: give up. */
-    if ((before && !fh_os_unmap(start, before)) || (after && !fh_os_unmap(aligned + size, after))) {
-        fh_os_unmap(start, wide);
+    /* What is left of it when an end can't be cut off goes as a whole: nothing outside of it, where somebody else may
+     * be by now. */
+    if (before && !fh_os_unmap(start, before)) {
+        note_map(wide);
+        fh_wholesale_discard(start, wide);
+        return NULL;
+    }
+    if (after && !fh_os_unmap(aligned + size, after)) {
+        note_map(size + after);
+        fh_wholesale_discard(aligned, size + after);
         return NULL;
     }
     note_map(size);
@@ -51,6 +58,13 @@ bool fh_wholesale_unmap(void *address, size_t size)
 {
     if (!fh_os_unmap(address, size)) return false;
     note_unmap(size);
+    return true;
+}
+
+bool fh_wholesale_cut(void *address, size_t size)
+{
+    if (!fh_os_unmap(address, size)) return false;
+    fh_fetch_add_relaxed(&fh_wholesale.returned_bytes, size);
     return true;
 }
 

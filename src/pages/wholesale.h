@@ -27,6 +27,8 @@ void *fh_wholesale_map(size_t size);
 void *fh_wholesale_map_aligned(size_t size, size_t alignment);
 /* False when the kernel refuses (then the memory is still ours and mapped). */
 bool fh_wholesale_unmap(void *address, size_t size);
+/* Unmaps an end of a mapping that stays; false when refused. */
+bool fh_wholesale_cut(void *address, size_t size);
 /* Gives a mapping up for good: unmaps it, or, refused, gives back its pages and counts the addresses as stranded. */
 void fh_wholesale_discard(void *address, size_t size);
 /* Resizes a mapping where it is; false when it can't stay there. */
