@@ -118,7 +118,7 @@ FH_EXPORT struct mallinfo FH_API(mallinfo)(void)
     };
 }
 
-FH_EXPORT void FH_API(malloc_stats)(void) { fh_account_report(2); }
+FH_EXPORT void FH_API(malloc_stats)(void) { fh_account_print(2); }
 
 /* glibc's XML: a <heap> for each heap, then the sums. */
 FH_EXPORT int FH_API(malloc_info)(int options, FILE *stream)

@@ -9,6 +9,9 @@
 #include "base.h"
 #include "heap.h"
 
+struct fh_state;
+struct fh_run;
+
 /* NULL without memory; errno is the caller's business. */
 void *fh_core_malloc(size_t request_bytes);
 void *fh_core_calloc(size_t request_bytes);
@@ -40,6 +43,8 @@ uint32_t fh_heaps_limit(void);
 /* Gives back to the kernel what can be: every heap, kept mappings, the caller's cache; other threads empty theirs at
  * their next slow step. Keeps `keep_bytes` at the top of heap 0. True if anything went. */
 bool fh_core_trim(size_t keep_bytes);
+/* The part of it that threads and kept mappings hold: back to slabs and heaps. True if a mapping went. */
+bool fh_core_reclaim(struct fh_state *state);
 extern uint32_t fh_trim_epoch; /* atomic */
 
 /* The cache capacity for a class in bytes as the options and modes want it now. */
@@ -59,8 +64,6 @@ enum fh_fork_tear { FH_FORK_WHOLE, FH_FORK_TORN, FH_FORK_TORN_AND_REBASED };
 extern uint32_t fh_fork_has_torn;
 
 /* Small blocks: small.c. */
-struct fh_state;
-struct fh_run;
 void *fh_small_alloc(struct fh_state *state, size_t class_bytes);
 /* A block of anybody's slabs that has been checked. */
 void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry);

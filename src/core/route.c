@@ -11,6 +11,7 @@
 #include "os.h"
 #include "pagemap.h"
 #include "state.h"
+#include "wholesale.h"
 
 /* A heap gives large blocks while the threshold is raised. When it trims what nobody wants again, that is over. */
 static void follow_heap(struct fh_state *state)
@@ -43,19 +44,34 @@ static void perturb_new(void *pointer)
     if (FH_UNLIKELY(byte)) memset(pointer, (int)(byte ^ 0xff), fh_core_usable(pointer));
 }
 
+static void *alloc_once(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed)
+{
+    *zeroed = false;
+    if (request_bytes <= FH_SMALL_MOST && alignment <= FH_BLOCK_PHASE && state) {
+        size_t class_bytes = fh_align_up(fh_max(request_bytes, 1), fh_max(alignment, FH_ALIGNMENT));
+        void *pointer = class_bytes <= FH_SMALL_MOST ? fh_small_alloc(state, class_bytes) : NULL;
+        if (pointer) return pointer;
+        /* Without a page for a slab there may still be a hole in a heap. */
+    }
+    return alloc_beyond_small(state, request_bytes, alignment, zeroed);
+}
+
+/* Blocks that threads keep may be what stands between the free chunks of a heap. Worth a second try if the request is
+ * not larger than all that we hold. */
+static bool may_fit_after_trim(size_t request_bytes)
+{
+    return request_bytes <=
+           fh_load_relaxed(&fh_wholesale.obtained_bytes) - fh_load_relaxed(&fh_wholesale.returned_bytes);
+}
+
 static void *alloc(size_t request_bytes, size_t alignment, bool *zeroed)
 {
     fh_core_ensure_init();
     struct fh_state *state = fh_state_enter();
-    void *pointer;
-    *zeroed = false;
-    if (request_bytes <= FH_SMALL_MOST && alignment <= FH_BLOCK_PHASE && state) {
-        size_t class_bytes = fh_align_up(fh_max(request_bytes, 1), fh_max(alignment, FH_ALIGNMENT));
-        pointer = class_bytes <= FH_SMALL_MOST ? fh_small_alloc(state, class_bytes) : NULL;
-        /* Without a page for a slab there may still be a hole in a heap. */
-        if (!pointer) pointer = alloc_beyond_small(state, request_bytes, alignment, zeroed);
-    } else {
-        pointer = alloc_beyond_small(state, request_bytes, alignment, zeroed);
+    void *pointer = alloc_once(state, request_bytes, alignment, zeroed);
+    if (FH_UNLIKELY(!pointer && state && may_fit_after_trim(request_bytes))) {
+        fh_core_reclaim(state);
+        pointer = alloc_once(state, request_bytes, alignment, zeroed);
     }
     fh_state_leave(state);
     return pointer;

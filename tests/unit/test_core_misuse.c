@@ -127,7 +127,7 @@ static void inside_a_damaged_large_block(void **state)
     (void)state;
     char *block = fh_test_malloc(300000);
     block[-1] ^= 1;
-    unit_expect_fault(unit_free, block + 32, "free of the inside of a block: 0x%zx, size unknown, in a mapping",
+    unit_expect_fault(unit_free, block + 32, "damaged chunk header: 0x%zx, size unknown, in a mapping",
                       (size_t)block + 32);
 }
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -108,7 +109,7 @@ static void discard_gives_pages_back(void **state)
     assert_int_equal(p[0], 1);
     assert_int_equal(p[6 * page()], 1);
     for (size_t i = page(); i < 6 * page(); i++) assert_int_equal(p[i], 0);
-    if (mlock(p, page()) == 0) {
+    if (syscall(SYS_mlock, p, page()) == 0) { /* sanitizers make mlock(2) do nothing */
         assert_false(fh_os_discard(p, page()));
         assert_int_equal(p[0], 1);
     }
