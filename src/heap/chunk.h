@@ -32,9 +32,10 @@ struct fh_chunk {
 enum {
     FH_CHUNK_IN_USE = 1,
     FH_CHUNK_PREVIOUS_IN_USE = 2,
-    FH_CHUNK_TOP = 4,   /* of a free chunk: the wilderness, in no bin */
-    FH_CHUNK_SLAB = 4,  /* of a chunk in use: the payload is a slab */
-    FH_CHUNK_FENCE = 8, /* of a chunk in use: the end of a segment, no payload */
+    FH_CHUNK_TOP = 4,    /* of a free chunk: the wilderness, in no bin */
+    FH_CHUNK_SLAB = 4,   /* of a chunk in use: the payload is a slab */
+    FH_CHUNK_PURGED = 8, /* of a free chunk: its whole pages were given back */
+    FH_CHUNK_FENCE = 8,  /* of a chunk in use: the end of a segment, no payload */
     FH_CHUNK_FLAGS = 15
 };
 

@@ -66,7 +66,8 @@ void fh_heap_free_slab(struct fh_heap *heap, void *pointer);
 /* Makes the block at least `request_bytes` large where it stands, or shrinks it; false when it can't be done. */
 bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes);
 
-/* Gives back what the top can spare beyond `keep_bytes`; true if anything went. */
+/* Gives back what the top can spare beyond `keep_bytes`, and the whole pages within free chunks, as glibc's malloc_trim
+ * does; true if anything went. Holds the lock for a time in proportion to the free chunks. */
 bool fh_heap_trim(struct fh_heap *heap, size_t keep_bytes);
 
 /* For messages: what lies at an address that no sound block starts at. Walks the segment; may be called with or without

@@ -13,7 +13,7 @@ enum {
     GROW_AT_LEAST = 1 << 20,  /* bytes of address space; untouched ones cost nothing */
     GROW_AT_MOST = 256 << 20, /* beyond the request */
     PAGEMAP_STEP = 64 << 10,  /* the page map is told of new pages in steps of this */
-    TRIM_AT_MOST = 64 << 20   /* how far thrashing may raise the trim threshold */
+    TRIM_AT_MOST = 8 << 20    /* how far thrashing may raise the trim threshold: what a heap may keep at its top */
 };
 
 /*
@@ -236,12 +236,38 @@ void fh_heap_maybe_trim(struct fh_heap *heap, size_t chunk_bytes)
     fh_heap_trim_top(heap, fh_load_relaxed(&fh_options.top_pad));
 }
 
+/* Gives back the whole pages within a free chunk; its tag, links and footer stay. */
+static bool purge_chunk(struct fh_chunk *chunk, size_t page)
+{
+    uint64_t content = fh_chunk_read(chunk);
+    size_t size = fh_chunk_size(content);
+    if (content & FH_CHUNK_PURGED) return false;
+    uintptr_t from = fh_align_up((uintptr_t)chunk + sizeof *chunk, page);
+    uintptr_t to = fh_align_down((uintptr_t)fh_chunk_footer(chunk, size), page);
+    if (from >= to || !fh_os_discard((void *)from, to - from)) return false;
+    fh_chunk_write(chunk, size, (unsigned)(content & FH_CHUNK_FLAGS) | FH_CHUNK_PURGED);
+    return true;
+}
+
+/* Every free chunk that is large enough to have a page in its middle. */
+static bool purge_free_chunks(struct fh_heap *heap)
+{
+    size_t page = fh_max(fh_os_page_size(), 4096);
+    bool any = false;
+    for (unsigned index = fh_bins_index(page); index < FH_BIN_COUNT; index++) {
+        struct fh_chunk *chunk = heap->bins.heads[index], *next, *previous;
+        for (; chunk && fh_bins_peek(chunk, &next, &previous); chunk = next) any |= purge_chunk(chunk, page);
+    }
+    return any;
+}
+
 bool fh_heap_trim(struct fh_heap *heap, size_t keep_bytes)
 {
     if (!fh_lock_acquire(&heap->lock)) return false;
     fh_heap_drain(heap);
-    bool trimmed = fh_heap_trim_top(heap, keep_bytes);
+    bool any = fh_heap_trim_top(heap, keep_bytes);
+    any |= purge_free_chunks(heap);
     heap->trimmed_bytes = 0; /* asked for: growing again is no sign of thrashing */
     fh_lock_release(&heap->lock);
-    return trimmed;
+    return any;
 }
