@@ -44,7 +44,9 @@ static void add_heap(struct fh_account *account, struct fh_heap *heap)
 
 static void add_state(struct fh_account *account, struct fh_state *state)
 {
-    if (fh_load_relaxed(&state->status) == FH_STATE_RUNNING) account->threads++;
+    uint32_t status = fh_load_acquire(&state->status);
+    if (status == FH_STATE_UNUSED) return; /* being made by another thread, or never used */
+    if (status == FH_STATE_RUNNING) account->threads++;
     size_t heads = 0, capacity = 0;
     for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
         const struct fh_slab_class *class = fh_slab_class_of(&state->slabs, size);

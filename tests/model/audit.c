@@ -144,7 +144,8 @@ extern size_t fh_transit_bytes; /* of the library: in inboxes */
 
 void audit_nothing_on_the_way(void)
 {
-    if (fh_transit_bytes) failed(NULL, "all threads have ended, and %zu bytes are still on their way", fh_transit_bytes);
+    if (fh_transit_bytes)
+        failed(NULL, "all threads have ended, and %zu bytes are still on their way", fh_transit_bytes);
 }
 #endif
 
