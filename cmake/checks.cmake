@@ -25,3 +25,12 @@ if(TARGET freehold_shared)
   fh_add_check(needed $<TARGET_FILE:freehold_shared>)
   fh_add_check(layers ${CMAKE_BINARY_DIR}/layer_objects.txt ${CMAKE_BINARY_DIR}/layer_sees.txt)
 endif()
+
+# Another C library and another architecture: compiled, and run where there is an emulator.
+function(fh_add_port_check name compiler)
+  add_test(NAME checks.port_${name} COMMAND sh ${PROJECT_SOURCE_DIR}/scripts/check_port.sh ${PROJECT_SOURCE_DIR}
+      ${compiler} ${ARGN})
+  set_tests_properties(checks.port_${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
+endfunction()
+fh_add_port_check(musl musl-gcc)
+fh_add_port_check(aarch64 aarch64-linux-gnu-gcc qemu-aarch64 -L /usr/aarch64-linux-gnu)
