@@ -81,7 +81,7 @@ int main(int argc, char **argv)
     bugs_start();
     check = bugs_find_check();
     forks_wanted = bugs_count(argc, argv, 400);
-    /* The signal is for this thread: a child that a thread of the load had forked would go on with the load for ever. */
+    /* The signal is for this thread: a child forked by a thread of the load would go on with the load for ever. */
     sigset_t alarm_only;
     sigemptyset(&alarm_only);
     sigaddset(&alarm_only, SIGALRM);
