@@ -33,6 +33,10 @@ FH_INLINE size_t fh_class_size(size_t request_bytes) { return fh_align_up(reques
  * remainder by direct computation", 2019).
  */
 enum { FH_BLOCK_PHASE = 64 };
+
+/* The first bytes of a slab are the heap's (chunk.h): the footer of a free chunk below, and the slab's own tag. */
+enum { FH_SLAB_BOUNDARY_BYTES = 16 };
+
 FH_INLINE uint32_t fh_block_magic(uint32_t class_bytes) { return UINT32_MAX / class_bytes + 1; }
 FH_INLINE bool fh_is_block_start(const void *pointer, uint32_t magic)
 {

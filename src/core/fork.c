@@ -123,7 +123,7 @@ static void rebuild_slabs_of_heap(struct fh_heap *heap)
             uint64_t content = fh_chunk_read(chunk);
             size_t size = fh_chunk_size(content);
             if ((content & FH_CHUNK_IN_USE) && (content & FH_CHUNK_SLAB)) {
-                struct fh_slab *slab = fh_chunk_payload(chunk);
+                struct fh_slab *slab = fh_slab_of_chunk(chunk);
                 if (fh_slab_is_sound(slab)) {
                     rebuild_slab(slab);
                     slabs++, slab_bytes += size;

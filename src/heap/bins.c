@@ -89,20 +89,21 @@ void fh_bins_remove(struct fh_bins *bins, struct fh_chunk *chunk, size_t size)
     if (!bins->words[index / 64]) bins->summary &= ~((uint64_t)1 << index / 64);
 }
 
-size_t fh_chunk_aligned_offset(const struct fh_chunk *chunk, size_t size, size_t needed, size_t alignment)
+size_t fh_chunk_aligned_offset(const struct fh_chunk *chunk, size_t size, size_t needed, size_t alignment, size_t phase)
 {
-    uintptr_t payload = (uintptr_t)chunk + FH_CHUNK_TAG_BYTES;
+    uintptr_t payload = (uintptr_t)chunk + FH_CHUNK_TAG_BYTES - phase;
     size_t offset = fh_align_up(payload, alignment) - payload;
     while (offset && offset < FH_CHUNK_LEAST) offset += alignment;
     return offset <= size && size - offset >= needed ? offset : SIZE_MAX;
 }
 
 /* The first of a bin's leading chunks that fits. */
-static struct fh_chunk *fit_in_bin(const struct fh_bins *bins, unsigned index, size_t size, size_t alignment)
+static struct fh_chunk *fit_in_bin(const struct fh_bins *bins, unsigned index, size_t size, size_t alignment,
+                                   size_t phase)
 {
     struct fh_chunk *chunk = bins->heads[index];
     for (int looked = 0; chunk && looked < LOOK_AT_MOST; looked++) {
-        if (fh_chunk_aligned_offset(chunk, fh_chunk_size(fh_chunk_read(chunk)), size, alignment) != SIZE_MAX)
+        if (fh_chunk_aligned_offset(chunk, fh_chunk_size(fh_chunk_read(chunk)), size, alignment, phase) != SIZE_MAX)
             return chunk;
         chunk = follow(&chunk->next_free);
     }
@@ -122,13 +123,13 @@ static unsigned next_filled(const struct fh_bins *bins, unsigned index)
     return filled * 64 + (unsigned)__builtin_ctzll(bins->words[filled]);
 }
 
-struct fh_chunk *fh_bins_find(const struct fh_bins *bins, size_t size, size_t alignment)
+struct fh_chunk *fh_bins_find(const struct fh_bins *bins, size_t size, size_t alignment, size_t phase)
 {
     enum { ALIGNED_TRIES = 4 };
     unsigned index = fh_bins_index(size);
     if (alignment <= FH_ALIGNMENT) {
         /* Chunks of the request's own bin may be smaller than it; those of any higher bin are all large enough. */
-        struct fh_chunk *chunk = fit_in_bin(bins, index, size, FH_ALIGNMENT);
+        struct fh_chunk *chunk = fit_in_bin(bins, index, size, FH_ALIGNMENT, 0);
         if (chunk) return chunk;
         index = next_filled(bins, index + 1);
         return index < FH_BIN_COUNT ? bins->heads[index] : NULL;
@@ -136,7 +137,7 @@ struct fh_chunk *fh_bins_find(const struct fh_bins *bins, size_t size, size_t al
     for (int tries = 0; tries < ALIGNED_TRIES; tries++, index++) {
         index = next_filled(bins, index);
         if (index >= FH_BIN_COUNT) return NULL;
-        struct fh_chunk *chunk = fit_in_bin(bins, index, size, alignment);
+        struct fh_chunk *chunk = fit_in_bin(bins, index, size, alignment, phase);
         if (chunk) return chunk;
     }
     /* From here on every chunk is large enough wherever it starts. */

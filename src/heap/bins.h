@@ -34,15 +34,17 @@ unsigned fh_bins_index(size_t size);
 void fh_bins_insert(struct fh_bins *bins, struct fh_chunk *chunk, size_t size);
 void fh_bins_remove(struct fh_bins *bins, struct fh_chunk *chunk, size_t size);
 
-/* A free chunk whose payload can start on a multiple of `alignment` with `size` bytes of chunk from there on; not
- * removed. NULL when none is found; for alignments above 16 a fit may be missed, never a wrong one returned. */
-struct fh_chunk *fh_bins_find(const struct fh_bins *bins, size_t size, size_t alignment);
+/* A free chunk whose payload can start `phase` bytes behind a multiple of `alignment`, with `size` bytes of chunk from
+ * there on; not removed. NULL when none is found; for alignments above 16 a fit may be missed, never a wrong one
+ * returned. */
+struct fh_chunk *fh_bins_find(const struct fh_bins *bins, size_t size, size_t alignment, size_t phase);
 
 /* For validators: what follows a free chunk in its bin, without stopping at damage; false when the link is damaged. */
 bool fh_bins_peek(const struct fh_chunk *chunk, struct fh_chunk **next, struct fh_chunk **previous);
 
 /* Where in a chunk of `size` bytes an aligned chunk of `needed` bytes can start: its offset, 0 or at least
  * FH_CHUNK_LEAST so that what lies in front is a chunk too; SIZE_MAX when it doesn't fit. */
-size_t fh_chunk_aligned_offset(const struct fh_chunk *chunk, size_t size, size_t needed, size_t alignment);
+size_t fh_chunk_aligned_offset(const struct fh_chunk *chunk, size_t size, size_t needed, size_t alignment,
+                               size_t phase);
 
 #endif

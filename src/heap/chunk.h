@@ -20,6 +20,7 @@
 
 #include "atomics.h"
 #include "base.h"
+#include "classes.h"
 #include "fault.h"
 #include "guard.h"
 
@@ -33,7 +34,7 @@ enum {
     FH_CHUNK_IN_USE = 1,
     FH_CHUNK_PREVIOUS_IN_USE = 2,
     FH_CHUNK_TOP = 4,    /* of a free chunk: the wilderness, in no bin */
-    FH_CHUNK_SLAB = 4,   /* of a chunk in use: the payload is a slab */
+    FH_CHUNK_SLAB = 4,   /* of a chunk in use: it is a slab */
     FH_CHUNK_PURGED = 8, /* of a free chunk: its whole pages were given back */
     FH_CHUNK_FENCE = 8,  /* of a chunk in use: the end of a segment, no payload */
     FH_CHUNK_FLAGS = 15
@@ -53,6 +54,20 @@ FH_INLINE void *fh_chunk_payload(struct fh_chunk *chunk) { return (char *)chunk 
 FH_INLINE struct fh_chunk *fh_chunk_at(struct fh_chunk *chunk, size_t offset)
 {
     return (struct fh_chunk *)(void *)((char *)chunk + offset);
+}
+
+/*
+ * A chunk that is a slab: its tag stands behind the slab's base, and in front of the tag, at the base, is the place for
+ * the footer of a free chunk below. So all that has to stay in memory of a slab with little in it is on its first page,
+ * and the chunk above keeps its tag and links on a page of its own.
+ */
+FH_INLINE struct fh_chunk *fh_chunk_of_slab(const void *slab)
+{
+    return (struct fh_chunk *)(uintptr_t)((const char *)slab + FH_SLAB_BOUNDARY_BYTES - FH_CHUNK_TAG_BYTES);
+}
+FH_INLINE void *fh_slab_of_chunk(struct fh_chunk *chunk)
+{
+    return (char *)chunk + FH_CHUNK_TAG_BYTES - FH_SLAB_BOUNDARY_BYTES;
 }
 
 /* The chunk size that a request needs; the caller has bounded the request by FH_CHUNK_MOST. */

@@ -96,12 +96,16 @@ static size_t split(struct fh_heap *heap, struct fh_chunk *chunk, size_t size, s
     return size;
 }
 
+/* How far behind a multiple of its alignment a block of these flags starts. */
+static size_t phase_of(unsigned flags) { return flags & FH_CHUNK_SLAB ? FH_SLAB_BOUNDARY_BYTES : 0; }
+
 static struct fh_chunk *alloc_from_bins(struct fh_heap *heap, size_t needed, size_t alignment, unsigned flags)
 {
-    struct fh_chunk *chunk = fh_bins_find(&heap->bins, needed, alignment);
+    size_t phase = phase_of(flags);
+    struct fh_chunk *chunk = fh_bins_find(&heap->bins, needed, alignment, phase);
     if (!chunk) return NULL;
     size_t size = fh_chunk_size(fh_chunk_read(chunk));
-    size_t offset = fh_chunk_aligned_offset(chunk, size, needed, alignment);
+    size_t offset = fh_chunk_aligned_offset(chunk, size, needed, alignment, phase);
     take_free(heap, chunk, size);
     if (offset) {
         make_free(heap, chunk, offset);
@@ -118,12 +122,12 @@ static struct fh_chunk *alloc_from_top(struct fh_heap *heap, size_t needed, size
                                        bool *zeroed)
 {
     size_t least = needed + FH_CHUNK_LEAST; /* top never vanishes */
-    size_t offset = SIZE_MAX;
+    size_t offset = SIZE_MAX, phase = phase_of(flags);
     if (heap->top)
-        offset = fh_chunk_aligned_offset(heap->top, fh_chunk_size(fh_chunk_read(heap->top)), least, alignment);
+        offset = fh_chunk_aligned_offset(heap->top, fh_chunk_size(fh_chunk_read(heap->top)), least, alignment, phase);
     if (offset == SIZE_MAX) {
         if (!fh_heap_grow(heap, least, alignment)) return NULL;
-        offset = fh_chunk_aligned_offset(heap->top, fh_chunk_size(fh_chunk_read(heap->top)), least, alignment);
+        offset = fh_chunk_aligned_offset(heap->top, fh_chunk_size(fh_chunk_read(heap->top)), least, alignment, phase);
         FH_ASSERT(offset != SIZE_MAX);
     }
     struct fh_chunk *chunk = heap->top;
@@ -180,7 +184,7 @@ void *fh_heap_alloc_slab(struct fh_heap *heap, size_t slab_bytes)
         fh_fetch_add_relaxed(&heap->slab_chunks, 1);
     }
     leave(heap);
-    return chunk ? fh_chunk_payload(chunk) : NULL;
+    return chunk ? fh_slab_of_chunk(chunk) : NULL;
 }
 
 /* A block in use: anything else that lies under the pointer is a fault. */
@@ -263,12 +267,13 @@ void fh_heap_free(struct fh_heap *heap, void *pointer)
     leave(heap);
 }
 
-void fh_heap_free_slab(struct fh_heap *heap, void *pointer)
+void fh_heap_free_slab(struct fh_heap *heap, void *slab)
 {
-    size_t size = fh_chunk_size(fh_chunk_read(fh_chunk_of(pointer)));
+    struct fh_chunk *chunk = fh_chunk_of_slab(slab);
+    size_t size = fh_chunk_size(fh_chunk_read(chunk));
     fh_fetch_sub_relaxed(&heap->slab_bytes, size);
     fh_fetch_sub_relaxed(&heap->slab_chunks, 1);
-    fh_heap_free(heap, pointer);
+    fh_heap_free(heap, fh_chunk_payload(chunk));
 }
 
 bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes)

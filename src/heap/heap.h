@@ -56,12 +56,13 @@ void fh_heap_init(struct fh_heap *heap, uint32_t id);
  * usable bytes are zero; may be NULL.
  */
 void *fh_heap_alloc(struct fh_heap *heap, size_t request_bytes, size_t alignment, bool *zeroed);
-/* The same for a slab: payload of `slab_bytes` - 8 bytes on a multiple of slab_bytes, flagged as a slab. */
+/* The same for a slab: its base on a multiple of slab_bytes. The first FH_SLAB_BOUNDARY_BYTES from there stay the
+ * heap's; the chunk is flagged as a slab. */
 void *fh_heap_alloc_slab(struct fh_heap *heap, size_t slab_bytes);
 
 /* Takes back a block or a slab. Without the lock if need be: then it is handed over to whoever has it next. */
 void fh_heap_free(struct fh_heap *heap, void *pointer);
-void fh_heap_free_slab(struct fh_heap *heap, void *pointer);
+void fh_heap_free_slab(struct fh_heap *heap, void *slab);
 
 /* Makes the block at least `request_bytes` large where it stands, or shrinks it; false when it can't be done. */
 bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes);

@@ -53,7 +53,7 @@ static void add_state(struct fh_account *account, struct fh_state *state)
         size_t carved = fh_load_relaxed(&class->carved), listed = fh_load_relaxed(&class->listed);
         size_t fits = fh_load_relaxed(&class->capacity);
         size_t cached = fh_load_relaxed(&state->published.cached[size / FH_ALIGNMENT]);
-        heads += fh_load_relaxed(&class->slabs) * (FH_SLAB_HEAD_BYTES + FH_SLAB_TAIL_BYTES);
+        heads += fh_load_relaxed(&class->slabs) * FH_SLAB_HEAD_BYTES;
         capacity += fits * size;
         account->free_bytes += (listed + (fits - carved)) * size;
         account->cached_bytes += cached * size;

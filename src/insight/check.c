@@ -106,7 +106,7 @@ static void check_segment(struct check *check, struct fh_heap *heap, struct fh_s
         bool handed_over = previous_in_use && fh_guard_is_marked(fh_chunk_payload(chunk)); /* no slab any more */
         if (previous_in_use && (content & FH_CHUNK_SLAB) && !handed_over) {
             sums->slab_chunks++;
-            check_slab(check, fh_chunk_payload(chunk));
+            check_slab(check, fh_slab_of_chunk(chunk));
         } else if (!saw_top) {
             char *page = (char *)fh_align_down((uintptr_t)chunk, FH_PAGEMAP_GRAIN);
             bool shared = page > (char *)segment && fh_entry_kind(fh_pagemap_get(page)) == FH_PAGE_SLAB;

@@ -47,8 +47,8 @@ bool fh_slab_listed_bits(const struct fh_slab *slab, uint64_t bits[FH_SLAB_BITS_
 static int visit_slab(struct walk *walk, struct fh_slab *slab)
 {
     struct fh_block block = {
-        .address = (uintptr_t)slab,
-        .size_bytes = ((size_t)1 << slab->shift) - FH_SLAB_TAIL_BYTES,
+        .address = (uintptr_t)slab + FH_SLAB_BOUNDARY_BYTES, /* as of any chunk: the last 8 bytes lie beyond the slab */
+        .size_bytes = ((size_t)1 << slab->shift) - (slab->is_mapping ? FH_SLAB_BOUNDARY_BYTES : FH_CHUNK_TAG_BYTES),
         .kind = FH_BLOCK_SLAB,
         .state = FH_STATE_LIVE,
         .heap = slab->is_mapping ? UINT32_MAX : slab->heap,
@@ -72,7 +72,8 @@ static int visit_chunk(struct walk *walk, struct fh_chunk *chunk, uint64_t conte
 {
     void *payload = fh_chunk_payload(chunk);
     bool in_use = content & FH_CHUNK_IN_USE;
-    if (in_use && (content & FH_CHUNK_SLAB) && fh_slab_is_sound(payload)) return visit_slab(walk, payload);
+    if (in_use && (content & FH_CHUNK_SLAB) && fh_slab_is_sound(fh_slab_of_chunk(chunk)))
+        return visit_slab(walk, fh_slab_of_chunk(chunk));
     struct fh_block block = {
         .address = (uintptr_t)payload,
         .size_bytes = fh_chunk_size(content) - FH_CHUNK_TAG_BYTES,

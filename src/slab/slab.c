@@ -5,14 +5,14 @@
  */
 #include "slab.h"
 
+#include <string.h>
+
 #include "fault.h"
 #include "guard.h"
 #include "pagemap.h"
 
 /* How many slabs of a class an owner has before the next one is larger. */
 enum { SMALL_SLABS = 4, MIDDLE_SLABS = 8 };
-
-FH_STATIC_ASSERT((int)FH_SLAB_HEAD_BYTES == (int)FH_BLOCK_PHASE, "a slab at the start of its 64 KiB wastes no gap");
 
 void fh_slab_owner_init(struct fh_slab_owner *owner, uint32_t id)
 {
@@ -54,16 +54,15 @@ struct fh_slab *fh_slab_open(struct fh_slab_owner *owner, void *base, unsigned s
     struct fh_slab *slab = base;
     size_t bytes = (size_t)1 << shift;
     uintptr_t first = fh_first_block_start((uintptr_t)base + FH_SLAB_HEAD_BYTES, class_bytes) - (uintptr_t)base;
-    *slab = (struct fh_slab){
-        .capacity = (uint16_t)((bytes - FH_SLAB_TAIL_BYTES - first) / class_bytes),
-        .first = (uint16_t)first,
-        .class_bytes = (uint16_t)class_bytes,
-        .shift = (uint8_t)shift,
-        .is_mapping = is_mapping,
-        .heap = (uint8_t)heap,
-        .entry = fh_entry_of_slab(owner->id, class_bytes),
-        .class = fh_slab_class_of(owner, class_bytes),
-    };
+    memset((char *)slab + FH_SLAB_BOUNDARY_BYTES, 0, sizeof *slab - FH_SLAB_BOUNDARY_BYTES);
+    slab->capacity = (uint16_t)((bytes - first) / class_bytes);
+    slab->first = (uint16_t)first;
+    slab->class_bytes = (uint16_t)class_bytes;
+    slab->shift = (uint8_t)shift;
+    slab->is_mapping = is_mapping;
+    slab->heap = (uint8_t)heap;
+    slab->entry = fh_entry_of_slab(owner->id, class_bytes);
+    slab->class = fh_slab_class_of(owner, class_bytes);
     slab->seal = seal_of(slab);
     count_slab(owner, slab, JOINS);
     fh_slab_relist(slab);

@@ -1,10 +1,10 @@
 /*
  * slab.h - slabs: runs of objects of one size class without headers between them.
  *
- * Layer: slab. A slab is memory of 4, 16 or 64 KiB that starts on a multiple of its size; its last 8 bytes are the next
- * chunk's tag and not the slab's. One thread state owns it, and the owner alone touches it: no locks, no atomics.
+ * Layer: slab. A slab is memory of 4, 16 or 64 KiB that starts on a multiple of its size; its first 16 bytes are the
+ * heap's, for tags. One thread state owns it, and the owner alone touches the rest: no locks, no atomics.
  *
- *     base -> | struct fh_slab, 64 bytes | gap | object | object | ... | never carved | gap | 8 bytes |
+ *     base -> | struct fh_slab, 80 bytes | gap | object | object | ... | never carved | gap |
  *
  * Objects of s bytes stand where (address - 64) modulo 64 KiB is a multiple of s, whatever the slab's size and place:
  * so free can tell the inside of an object from its start by the address and the class alone (cache.h).
@@ -21,19 +21,20 @@
 #include "list.h"
 #include "pagemap.h"
 
-enum { FH_SLAB_HEAD_BYTES = 64, FH_SLAB_TAIL_BYTES = 8 };
+enum { FH_SLAB_HEAD_BYTES = 80 };
 enum { FH_SLAB_SHIFT_LEAST = 12, FH_SLAB_SHIFT_MIDDLE = 14, FH_SLAB_SHIFT_MOST = 16 };
 
 struct fh_slab_class;
 
 struct fh_slab {
-    uint64_t seal;        /* guard.h tag over `entry`: tells a damaged header */
-    uint32_t entry;       /* of its pages in the page map: owner and class */
-    uint8_t heap;         /* number of the heap it came from */
-    uint8_t shift;        /* log2 of the slab's size */
-    uint8_t is_mapping;   /* 1: a mapping of its own, 0: a chunk of a heap */
-    void *free;           /* objects given back to the slab, a guarded list */
-    uint16_t free_count;  /* on that list */
+    char boundary[FH_SLAB_BOUNDARY_BYTES]; /* the heap's, which writes it under its lock; never touched here */
+    uint64_t seal;                         /* guard.h tag over `entry`: tells a damaged header */
+    uint32_t entry;                        /* of its pages in the page map: owner and class */
+    uint8_t heap;                          /* number of the heap it came from */
+    uint8_t shift;                         /* log2 of the slab's size */
+    uint8_t is_mapping;                    /* 1: a mapping of its own, 0: a chunk of a heap */
+    void *free;                            /* objects given back to the slab, a guarded list */
+    uint16_t free_count;                   /* on that list */
     uint16_t notice_at;   /* free_count at which something is to be done: the slab becomes usable again, or empty */
     uint16_t carved;      /* objects that were ever handed out; those beyond were never touched by this slab */
     uint16_t capacity;    /* objects that fit */

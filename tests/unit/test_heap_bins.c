@@ -85,15 +85,15 @@ static void find_gives_the_least_bin_that_fits(void **state)
     static const size_t sizes[] = {32, 64, 1008, 1024, 1056, 1088, 5008, 70000 & ~15, 1 << 20, 3 << 20};
     enum { COUNT = sizeof sizes / sizeof sizes[0] };
     struct fh_chunk *chunks[COUNT];
-    assert_null(fh_bins_find(&bins, 32, 16));
+    assert_null(fh_bins_find(&bins, 32, 16, 0));
     for (int i = 0; i < COUNT; i++) insert(chunks[i] = chunk_of_size(sizes[i]));
     for (size_t needed = 32; needed <= (4 << 20); needed += needed < 8192 ? 16 : 4096) {
-        struct fh_chunk *found = fh_bins_find(&bins, needed, 16), *best = NULL;
+        struct fh_chunk *found = fh_bins_find(&bins, needed, 16, 0), *best = NULL;
         for (int i = COUNT; i-- > 0;)
             if (sizes[i] >= needed) best = chunks[i];
         assert_ptr_equal(found, best);
     }
-    assert_null(fh_bins_find(&bins, FH_CHUNK_MOST, 16));
+    assert_null(fh_bins_find(&bins, FH_CHUNK_MOST, 16, 0));
 }
 
 static void low_addresses_are_preferred(void **state)
@@ -102,11 +102,11 @@ static void low_addresses_are_preferred(void **state)
     struct fh_chunk *low = chunk_of_size(512), *middle = chunk_of_size(512), *high = chunk_of_size(512);
     insert(high);
     insert(middle);
-    assert_ptr_equal(fh_bins_find(&bins, 512, 16), middle);
+    assert_ptr_equal(fh_bins_find(&bins, 512, 16, 0), middle);
     insert(low);
-    assert_ptr_equal(fh_bins_find(&bins, 512, 16), low);
+    assert_ptr_equal(fh_bins_find(&bins, 512, 16, 0), low);
     take_out(low);
-    assert_ptr_equal(fh_bins_find(&bins, 512, 16), middle);
+    assert_ptr_equal(fh_bins_find(&bins, 512, 16, 0), middle);
     take_out(high); /* the end of the list */
     take_out(middle);
     insert(low);
@@ -133,10 +133,10 @@ static void a_bin_of_many_sizes_is_looked_through(void **state)
     assert_int_equal(fh_bins_index(65536), fh_bins_index(65536 + 4080));
     insert(small);
     insert(large);
-    assert_ptr_equal(fh_bins_find(&bins, 65536 + 16, 16), large);
-    assert_ptr_equal(fh_bins_find(&bins, 65536, 16), small);
+    assert_ptr_equal(fh_bins_find(&bins, 65536 + 16, 16, 0), large);
+    assert_ptr_equal(fh_bins_find(&bins, 65536, 16, 0), small);
     take_out(large);
-    assert_null(fh_bins_find(&bins, 65536 + 16, 16));
+    assert_null(fh_bins_find(&bins, 65536 + 16, 16, 0));
 }
 
 static void aligned_offsets(void **state)
@@ -145,15 +145,15 @@ static void aligned_offsets(void **state)
     for (uintptr_t at = 0x10008; at < 0x10008 + 8192; at += 16)
         for (size_t alignment = 16; alignment <= 65536; alignment *= 2) {
             struct fh_chunk *chunk = (struct fh_chunk *)at;
-            size_t offset = fh_chunk_aligned_offset(chunk, 1 << 20, 64, alignment);
+            size_t offset = fh_chunk_aligned_offset(chunk, 1 << 20, 64, alignment, 0);
             assert_true(offset == 0 || offset >= FH_CHUNK_LEAST);
             assert_int_equal((at + 8 + offset) % alignment, 0);
             assert_true(offset < 2 * alignment + FH_CHUNK_LEAST);
             /* It is the first such place. */
             for (size_t lower = 0; lower < offset; lower += 16)
                 assert_false((lower == 0 || lower >= FH_CHUNK_LEAST) && (at + 8 + lower) % alignment == 0);
-            assert_int_equal(fh_chunk_aligned_offset(chunk, offset + 64, 64, alignment), offset);
-            assert_int_equal(fh_chunk_aligned_offset(chunk, offset + 48, 64, alignment), SIZE_MAX);
+            assert_int_equal(fh_chunk_aligned_offset(chunk, offset + 64, 64, alignment, 0), offset);
+            assert_int_equal(fh_chunk_aligned_offset(chunk, offset + 48, 64, alignment, 0), SIZE_MAX);
         }
 }
 
@@ -164,16 +164,16 @@ static void aligned_search_never_gives_what_does_not_fit(void **state)
     unsigned found_any = 0;
     for (size_t alignment = 32; alignment <= 65536; alignment *= 2)
         for (size_t needed = 32; needed < 9000; needed += 64) {
-            struct fh_chunk *chunk = fh_bins_find(&bins, needed, alignment);
+            struct fh_chunk *chunk = fh_bins_find(&bins, needed, alignment, 0);
             if (!chunk) continue;
             found_any++;
             size_t size = fh_chunk_size(fh_chunk_read(chunk));
-            assert_true(fh_chunk_aligned_offset(chunk, size, needed, alignment) != SIZE_MAX);
+            assert_true(fh_chunk_aligned_offset(chunk, size, needed, alignment, 0) != SIZE_MAX);
         }
     assert_true(found_any > 100);
     struct fh_chunk *big = chunk_of_size(1 << 20);
     insert(big);
-    assert_ptr_equal(fh_bins_find(&bins, 65536, 65536), big);
+    assert_ptr_equal(fh_bins_find(&bins, 65536, 65536, 0), big);
 }
 
 static void insert_it(void *chunk) { insert(chunk); }

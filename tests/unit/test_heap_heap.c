@@ -194,8 +194,10 @@ static void slabs_are_chunks_on_their_own_boundary(void **state)
     for (size_t bytes = 4096; bytes <= 65536; bytes *= 4) {
         char *slab = fh_heap_alloc_slab(heap, bytes);
         assert_aligned(slab, bytes);
-        assert_int_equal(size_of(slab), bytes);
-        assert_true(fh_chunk_read(fh_chunk_of(slab)) & FH_CHUNK_SLAB);
+        uint64_t content = fh_chunk_read(fh_chunk_of_slab(slab));
+        assert_int_equal(fh_chunk_size(content), bytes);
+        assert_true(content & FH_CHUNK_SLAB);
+        assert_ptr_equal(fh_slab_of_chunk(fh_chunk_of_slab(slab)), slab);
         assert_int_equal(heap->slab_bytes, bytes);
         assert_int_equal(heap->slab_chunks, 1);
         fh_heap_free_slab(heap, slab);

@@ -3,6 +3,7 @@
  */
 #include "unit.h"
 
+#include "classes.h"
 #include "core.h"
 #include "insight.h"
 #include "pagemap.h"
@@ -151,7 +152,7 @@ static void slabs_that_are_mappings_are_walked(void **state)
     walk();
     assert_int_equal(found[0].kind, FH_BLOCK_SLAB);
     assert_int_equal(found[0].heap, UINT32_MAX);
-    assert_int_equal(found[0].size_bytes, 65536 - 8);
+    assert_int_equal(found[0].size_bytes, 65536 - FH_SLAB_BOUNDARY_BYTES);
     assert_int_equal(block_at(p)->state, FH_STATE_LIVE);
     assert_sound();
 }
