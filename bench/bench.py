@@ -77,8 +77,9 @@ def parse_arguments():
 class Workload:
     """What is run: one of bench-workloads, which prints figures of its own, or a real program, which does not."""
 
-    def __init__(self, name, text, argv, settings=(), is_program=False):
+    def __init__(self, name, text, argv, settings=(), prepare=None, is_program=False):
         self.name, self.text, self.argv, self.settings, self.is_program = name, text, argv, list(settings), is_program
+        self.prepare = prepare
 
 
 def all_workloads(tools, args, folder):
@@ -163,6 +164,11 @@ class Tools:
                 fail(f"there is no {path}: build first (./dev build)")
 
 
+def own_figures(output):
+    """A program that is more than what is to be measured (a server has clients) prints what replaces the figures."""
+    return next((line.split()[1:] for line in output.splitlines() if line.startswith("figures ")), [])
+
+
 def run_once(tools, workload, allocator, counted=False):
     """The figures of one run as {name: number}, or None if the workload failed."""
     read, write = os.pipe()
@@ -172,7 +178,7 @@ def run_once(tools, workload, allocator, counted=False):
                           env={**os.environ, "BENCH_RESULT_FD": str(write)}, check=False)
     os.close(write)
     with os.fdopen(read) as pipe:
-        words = pipe.read().split() + ([] if workload.is_program else done.stdout.split())
+        words = pipe.read().split() + (own_figures(done.stdout) if workload.is_program else done.stdout.split())
     figures = {name: float(value) for name, value in zip(words[::2], words[1::2])}
     if figures.get("status") != 0 or not (workload.is_program or "operations" in figures):
         said = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -352,6 +358,9 @@ def bench(args, tools, allocators, workloads):
         return 0
     for allocator in allocators:
         check_preload(tools, allocator)
+    for workload in workloads:
+        if workload.prepare:
+            workload.prepare()
     print_machine(allocators, args)
     names = [w.name for w in workloads]
     runs, failed = measure(tools, workloads, allocators, args)
