@@ -95,17 +95,17 @@ static inline uint64_t fh_trace_checksum(uint64_t sum, const void *bytes, size_t
 
 /* Events. A block of memory has for its name the thread that allocated it and a number: 1 for the thread's first. */
 enum fh_trace_kind {
-    FH_TRACE_MALLOC = 1,     /* id is born; size */
-    FH_TRACE_CALLOC,         /* the same, zeroed */
-    FH_TRACE_ALIGNED,        /* the same, to a multiple of 1 << align_log2 */
-    FH_TRACE_REALLOC,        /* old becomes id; size */
-    FH_TRACE_FREE,           /* old dies */
-    FH_TRACE_TOUCHED,        /* of old, `size` pages were in memory when last looked at */
-    FH_TRACE_USABLE,         /* malloc_usable_size of old */
-    FH_TRACE_FAILED,         /* a request for size bytes was refused */
-    FH_TRACE_FOREIGN,        /* free or realloc of a block whose birth is not in the trace */
-    FH_TRACE_TRIM,           /* malloc_trim */
-    FH_TRACE_THREAD_END      /* the thread's last event */
+    FH_TRACE_MALLOC = 1, /* id is born; size */
+    FH_TRACE_CALLOC,     /* the same, zeroed */
+    FH_TRACE_ALIGNED,    /* the same, to a multiple of 1 << align_log2 */
+    FH_TRACE_REALLOC,    /* old becomes id; size */
+    FH_TRACE_FREE,       /* old dies */
+    FH_TRACE_TOUCHED,    /* of old, `size` pages were in memory when last looked at */
+    FH_TRACE_USABLE,     /* malloc_usable_size of old */
+    FH_TRACE_FAILED,     /* a request for size bytes was refused */
+    FH_TRACE_FOREIGN,    /* free or realloc of a block whose birth is not in the trace */
+    FH_TRACE_TRIM,       /* malloc_trim */
+    FH_TRACE_THREAD_END  /* the thread's last event */
 };
 
 struct fh_trace_id {

@@ -7,21 +7,21 @@
 
 void fh_event_aligned(void *pointer, size_t alignment, size_t size);
 
-#define FH_NEW(name, alignment, parameters, arguments)  \
+#define FH_NEW(name, alignment, parameters, arguments) \
     void *fhbase_##name parameters FH_HIDDEN;          \
-    FH_EXPORT void *name parameters;                    \
-    FH_EXPORT void *name parameters                     \
-    {                                                   \
+    FH_EXPORT void *name parameters;                   \
+    FH_EXPORT void *name parameters                    \
+    {                                                  \
         void *pointer = fhbase_##name arguments;       \
-        fh_event_aligned(pointer, alignment, n);        \
-        return pointer;                                 \
+        fh_event_aligned(pointer, alignment, n);       \
+        return pointer;                                \
     }
-#define FH_DELETE(name, parameters, arguments)  \
+#define FH_DELETE(name, parameters, arguments) \
     void fhbase_##name parameters FH_HIDDEN;   \
-    FH_EXPORT void name parameters;             \
-    FH_EXPORT void name parameters              \
-    {                                           \
-        if (FH_LIKELY(p)) fh_event_death(p);    \
+    FH_EXPORT void name parameters;            \
+    FH_EXPORT void name parameters             \
+    {                                          \
+        if (FH_LIKELY(p)) fh_event_death(p);   \
         fhbase_##name arguments;               \
     }
 

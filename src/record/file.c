@@ -148,8 +148,7 @@ static long write_header(void)
         .pid = (uint32_t)fh_os_pid(),
         .started_ns = clock_ns(CLOCK_REALTIME),
     };
-    uint64_t sum =
-        fh_trace_checksum(FH_TRACE_CHECKSUM_START, start.bytes, offsetof(struct fh_trace_header, checksum));
+    uint64_t sum = fh_trace_checksum(FH_TRACE_CHECKSUM_START, start.bytes, offsetof(struct fh_trace_header, checksum));
     start.header.checksum = fh_trace_checksum(sum, command, bytes - sizeof start.header);
     file.end = bytes;
     return write_at(start.bytes, bytes, 0);
@@ -249,7 +248,8 @@ void fh_trace_file_finish(void)
     struct fh_trace_block block = {.kind = FH_TRACE_INDEX,
                                    .payload_bytes = (uint32_t)(file.index_count * sizeof *file.index)};
     struct fh_trace_trailer trailer = {.magic = FH_TRACE_END_MAGIC, .index_offset = file.end, .events = file.events};
-    trailer.checksum = fh_trace_checksum(FH_TRACE_CHECKSUM_START, &trailer, offsetof(struct fh_trace_trailer, checksum));
+    trailer.checksum =
+        fh_trace_checksum(FH_TRACE_CHECKSUM_START, &trailer, offsetof(struct fh_trace_trailer, checksum));
     fh_trace_file_begin();
     fh_trace_file_block(&block, file.index);
     if (!file.failed) {

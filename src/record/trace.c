@@ -19,7 +19,7 @@ FH_HIDDEN __thread struct fh_stream *fh_stream_mine;
 static __thread bool has_ended; /* this thread's stream is closed: what still comes is for the strays' */
 
 static struct fh_lock lock = {.rank = FH_RECORD_RANK_FILE};
-static uint32_t mode; /* atomic: one of the above; changes under the lock */
+static uint32_t mode;                      /* atomic: one of the above; changes under the lock */
 static struct fh_stream *streams, *strays; /* all that were ever made; that of calls which have no other */
 static uint64_t threads;                   /* numbers given out */
 static int recorded_pid;
@@ -99,8 +99,7 @@ static void note_touched(void *arg, uint64_t id, size_t pages)
 {
     struct fh_stream *stream = arg;
     if (stream->now.bytes > FH_STREAM_BYTES - FH_TRACE_EVENT_MOST) write_all(stream), rewind_stream(stream);
-    unsigned char *at =
-        fh_event_head(stream->buffer + stream->now.bytes, FH_TRACE_CODE_OTHER, FH_TRACE_OTHER_TOUCHED);
+    unsigned char *at = fh_event_head(stream->buffer + stream->now.bytes, FH_TRACE_CODE_OTHER, FH_TRACE_OTHER_TOUCHED);
     stream->now.bytes = (size_t)(at - stream->buffer);
     put_reference(stream, id);
     at = fh_event_leb(stream->buffer + stream->now.bytes, pages);
@@ -154,6 +153,7 @@ static void decide(void)
 {
     if (fh_load_acquire(&mode) != UNDECIDED || !fh_lock_acquire(&lock)) return;
     if (mode == UNDECIDED) {
+        fh_os_note_stderr();
         bool on = is_wanted() && create_file(wanted_pid() != recorded_pid);
         fh_store_release(&mode, on ? RECORDING : OFF);
     }
@@ -298,7 +298,6 @@ __attribute__((constructor(101))) static void start(void)
 {
     decide();
     if (mode != RECORDING) return;
-    fh_os_note_stderr();
     end_key_is_made = pthread_key_create(&end_key, end_thread) == 0;
     if (end_key_is_made && fh_stream_mine) pthread_setspecific(end_key, fh_stream_mine);
     pthread_atfork(NULL, NULL, child_begins);

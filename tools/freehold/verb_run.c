@@ -5,6 +5,7 @@
  * are its own, and nothing has to be passed on.
  */
 #include "cli.h"
+#include "launch.h"
 #include "library.h"
 #include "program.h"
 #include "verbs.h"
@@ -15,33 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum report { REPORT_AS_BEFORE, REPORT_SELF, REPORT_ALL };
-
-/*
- * The library goes first, so that its malloc is found before one that the user preloads; what the user preloads stays,
- * and a second mention of the library does not.
- */
-static bool set_preload(const char *library)
-{
-    const char *before = getenv("LD_PRELOAD");
-    size_t room = strlen(library) + (before ? strlen(before) : 0) + 2;
-    char *value = malloc(room);
-
-    if (!value)
-        return false;
-    size_t used = (size_t)snprintf(value, room, "%s", library);
-    for (const char *word = before ? before : ""; *word;) {
-        size_t length = strcspn(word, ": ");
-        if (length > 0 && !(length == strlen(library) && strncmp(word, library, length) == 0))
-            used += (size_t)snprintf(value + used, room - used, ":%.*s", (int)length, word);
-        word += length + (word[length] != '\0');
-    }
-    bool set = setenv("LD_PRELOAD", value, 1) == 0;
-    free(value);
-    return set;
-}
 
 /*
  * FREEHOLD_REPORT holds the one process that is to report (exec keeps its number), or "all". "1" means all too, so
@@ -55,29 +30,6 @@ static bool set_report(enum report report)
     if (report == REPORT_SELF)
         snprintf(pid, sizeof(pid), "%02ld", (long)getpid());
     return setenv("FREEHOLD_REPORT", pid, 1) == 0;
-}
-
-/* execv, and the shell for a file without #! line, as execvp does. Returns only when it fails. */
-static int execute(const char *path, char **argv)
-{
-    execve(path, argv, environ);
-    if (errno == ENOEXEC) {
-        size_t count = 0;
-        while (argv[count])
-            count++;
-        char **shell_argv = calloc(count + 2, sizeof(*shell_argv));
-        if (shell_argv) {
-            shell_argv[0] = (char *)"/bin/sh";
-            shell_argv[1] = (char *)path;
-            for (size_t i = 1; i < count; i++)
-                shell_argv[i + 1] = argv[i];
-            execve("/bin/sh", shell_argv, environ);
-        }
-        free(shell_argv);
-    }
-    int error = errno;
-    fh_say("run", "%s: cannot be executed: %s", path, strerror(error));
-    return error == ENOENT ? FH_EXIT_NOT_FOUND : FH_EXIT_NOT_EXECUTABLE;
 }
 
 static int run(int argc, char **argv)
@@ -116,11 +68,11 @@ static int run(int argc, char **argv)
         status = fh_program_check("run", path, &library);
     if (status != 0)
         return status;
-    if (!set_preload(library.preload) || !set_report(report)) {
+    if (!fh_launch_preload(library.preload) || !set_report(report)) {
         fh_say("run", "cannot set the environment: %s", strerror(errno));
         return FH_EXIT_REFUSED;
     }
-    return execute(path, argv + optind);
+    return fh_launch_execute("run", path, argv + optind);
 }
 
 const struct fh_verb fh_verb_run = {

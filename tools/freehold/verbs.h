@@ -17,6 +17,8 @@ struct fh_verb {
 extern const struct fh_verb *const fh_verbs[];
 
 extern const struct fh_verb fh_verb_run;
+extern const struct fh_verb fh_verb_record;
+extern const struct fh_verb fh_verb_replay;
 extern const struct fh_verb fh_verb_which;
 extern const struct fh_verb fh_verb_help;
 
