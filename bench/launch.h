@@ -1,6 +1,6 @@
 /*
  * launch.h - between the two halves of bench-launch: starting a command and reading its resource use (launch.c), and
- * counting its memory system calls (launch_count.c).
+ * counting its system calls (launch_count.c).
  */
 #ifndef FREEHOLD_BENCH_LAUNCH_H
 #define FREEHOLD_BENCH_LAUNCH_H
@@ -8,15 +8,20 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* The system calls that are counted, in the order of memory_calls[]. */
-enum { LAUNCH_CALLS = 6 };
+/* What is counted by name; every other call counts under the last name. */
+enum { LAUNCH_CALLS = 9 };
 extern const char *const launch_call_names[LAUNCH_CALLS];
 
-/* Runs argv under a tracer, waits for it and all it started; fills *usage and counts. Returns the wait status. */
-int launch_counted(char **argv, char **environment, struct rusage *usage, unsigned long counts[LAUNCH_CALLS]);
+struct launch_counts {
+    unsigned long calls[LAUNCH_CALLS];
+    long peak_kib; /* largest resident set of one process, to the page: 0 if the kernel does not say */
+};
 
-/* Where the figures go; not for the command. */
-extern int launch_result_fd;
+/* Runs argv under a tracer, waits for it and all it started; fills *usage and *counts. Returns the wait status. */
+int launch_counted(char **argv, char **environment, struct rusage *usage, struct launch_counts *counts);
+
+/* In the child: what is not for the command is closed, limits are set; then the command. */
+_Noreturn void launch_exec(char **argv, char **environment);
 
 _Noreturn void launch_die(const char *what);
 

@@ -20,21 +20,31 @@ struct bench {
     uint64_t operations; /* set by bench_stop */
     uint64_t cpu_ns;     /* CPU time of the process between bench_start and bench_stop */
     uint64_t wall_ns;
-    char extra[512];     /* further figures, " NAME NUMBER" each */
+    char extra[512];     /* further figures, " NAME NUMBER" each: bench_figure */
 };
 
 typedef void bench_fn(struct bench *b);
+
+enum bench_kind {
+    BENCH_USUAL,
+    BENCH_ON_DEMAND, /* needs much time or memory: runs only when asked for by name */
+    BENCH_IDLES,     /* ends with bench_idle */
+    BENCH_LATENCY,   /* times every call; its own time is mostly the clock's */
+};
 
 struct workload {
     const char *name;
     bench_fn *run;
     int threads;      /* that run at the same time, besides the main thread when that only waits */
     const char *text; /* one line for --list */
+    enum bench_kind kind;
 };
 
 /* One table for each family; the last entry has no name. */
 extern const struct workload bench_small[];
+extern const struct workload bench_live[];
 extern const struct workload bench_server[];
+extern const struct workload bench_pipes[];
 extern const struct workload bench_sharing[];
 extern const struct workload bench_mixed[];
 extern const struct workload bench_trees[];
@@ -44,11 +54,22 @@ extern const struct workload bench_medium[];
 extern const struct workload bench_threads[];
 extern const struct workload bench_zeroed[];
 extern const struct workload bench_held[];
+extern const struct workload bench_idle[];
 extern const struct workload bench_start_up[];
 extern const struct workload bench_latency[];
 
 void bench_start(struct bench *b);
 void bench_stop(struct bench *b, uint64_t operations);
+
+/* One more figure for the result line. */
+void bench_figure(struct bench *b, const char *name, double value);
+
+/* Resident set of this process in KiB: exact, unlike the kernel's running counters. */
+long bench_rss_kib(void);
+
+/* Does nothing for as long as the run's options say. */
+void bench_wait_idle(const struct bench *b);
+
 _Noreturn void bench_die(const char *what);
 
 /* Runs fn(arg[i]) in `count` threads at the same time and waits for all of them. */
@@ -76,6 +97,15 @@ static inline void *bench_malloc(size_t size)
         bench_die("malloc");
     *(volatile uint64_t *)p = size;
     return p;
+}
+
+/* Table of `count` pointers, all NULL. */
+static inline void **bench_table(size_t count)
+{
+    void **table = calloc(count, sizeof *table);
+    if (table == NULL)
+        bench_die("calloc");
+    return table;
 }
 
 static inline void bench_free(void *p)

@@ -1,14 +1,13 @@
 /*
- * grow.c - realloc: strings that grow by a few bytes at a time, vectors that double, and one large buffer that grows
- * by a mebibyte at a time. An operation is one realloc, except for that buffer (one step).
+ * grow.c - realloc: strings that grow by a few bytes at a time, vectors that double, buffers that shrink to what they
+ * turned out to need, and one large buffer that grows by a mebibyte at a time. An operation is one realloc.
  */
 #include "bench.h"
 
 static void *bench_realloc(void *p, size_t size)
 {
     p = bench_opaque(realloc(bench_opaque(p), size));
-    if (p == NULL)
-        bench_die("realloc");
+    if (p == NULL) bench_die("realloc");
     return p;
 }
 
@@ -34,8 +33,7 @@ static void strings(struct bench *b)
         length[at] += more;
     }
     bench_stop(b, rounds);
-    for (size_t i = 0; i < STRINGS; i++)
-        bench_free(text[i]);
+    for (size_t i = 0; i < STRINGS; i++) bench_free(text[i]);
 }
 
 /* 64 vectors grow by doubling to 4 MiB at most, then start again: allocations of every size class and of mappings. */
@@ -60,8 +58,28 @@ static void vectors(struct bench *b)
         capacity[at] = larger;
     }
     bench_stop(b, rounds);
-    for (size_t i = 0; i < VECTORS; i++)
-        bench_free(vector[i]);
+    for (size_t i = 0; i < VECTORS; i++) bench_free(vector[i]);
+}
+
+/* A reader asks for 64 KiB, gets some of that, and keeps it: 4,000 of these live. */
+static void shrink(struct bench *b)
+{
+    enum { KEPT = 4000, ROOM = 65536 };
+    static void *kept[KEPT];
+    uint64_t rounds = bench_scaled(b, 300000), random = BENCH_SEED;
+    bench_start(b);
+    for (uint64_t i = 0; i < rounds; i++) {
+        uint64_t r = bench_random(&random);
+        size_t at = (size_t)(((r & 0xffffffff) * KEPT) >> 32);
+        size_t length = (size_t)64 << ((r >> 32) & 7);
+        length += (size_t)(r >> 40) % length;
+        void *p = bench_malloc(ROOM);
+        memset(p, 1, length);
+        bench_free(kept[at]);
+        kept[at] = bench_realloc(p, length);
+    }
+    bench_stop(b, rounds);
+    for (size_t i = 0; i < KEPT; i++) bench_free(kept[i]);
 }
 
 static void buffer(struct bench *b)
@@ -79,8 +97,9 @@ static void buffer(struct bench *b)
 }
 
 const struct workload bench_grow[] = {
-    {"strings", strings, 1, "1,000 strings grow by 1 to 32 bytes at a time, to 2,000"},
-    {"vectors", vectors, 1, "64 vectors double up to between 1 KiB and 4 MiB, filled"},
-    {"buffer", buffer, 1, "one buffer grows in steps of 1 MiB to 256 MiB, touched"},
+    {"strings", strings, 1, "1,000 strings grow by 1 to 32 bytes at a time, to 2,000", BENCH_USUAL},
+    {"vectors", vectors, 1, "64 vectors double up to between 1 KiB and 4 MiB, filled", BENCH_USUAL},
+    {"shrink", shrink, 1, "malloc(64 KiB), part filled, realloc to that part; 4,000 live", BENCH_USUAL},
+    {"buffer", buffer, 1, "one buffer grows in steps of 1 MiB to 256 MiB, touched", BENCH_USUAL},
     {0},
 };

@@ -13,9 +13,8 @@
 #include <time.h>
 
 static const struct workload *const families[] = {
-    bench_small, bench_server, bench_sharing, bench_mixed, bench_trees, bench_grow, bench_large,
-    bench_medium, bench_threads, bench_zeroed, bench_held, bench_start_up,
-    bench_latency,
+    bench_small, bench_live,   bench_server,  bench_pipes,  bench_sharing, bench_mixed, bench_trees,    bench_grow,
+    bench_large, bench_medium, bench_threads, bench_zeroed, bench_held,    bench_idle,  bench_start_up, bench_latency,
 };
 #define FAMILIES (sizeof families / sizeof families[0])
 
@@ -48,26 +47,38 @@ void bench_die(const char *what)
 void bench_in_threads(int count, void *(*fn)(void *), void **args)
 {
     pthread_t threads[64];
-    if (count > 64)
-        bench_die("more than 64 threads at once");
+    if (count > 64) bench_die("more than 64 threads at once");
     for (int i = 0; i < count; i++)
-        if (pthread_create(&threads[i], NULL, fn, args[i]) != 0)
-            bench_die("pthread_create");
-    for (int i = 0; i < count; i++)
-        pthread_join(threads[i], NULL);
+        if (pthread_create(&threads[i], NULL, fn, args[i]) != 0) bench_die("pthread_create");
+    for (int i = 0; i < count; i++) pthread_join(threads[i], NULL);
 }
 
-/* Exact, unlike the kernel's running counters, which lag by some pages for each CPU. */
-static long rss_now_kib(void)
+void bench_figure(struct bench *b, const char *name, double value)
+{
+    size_t used = strlen(b->extra), room = sizeof b->extra - used;
+    int length = snprintf(b->extra + used, room, " %s %.2f", name, value);
+    if (length < 0 || (size_t)length >= room) {
+        fprintf(stderr, "bench-workloads: no room for the figure %s\n", name);
+        exit(1);
+    }
+}
+
+void bench_wait_idle(const struct bench *b)
+{
+    time_t whole = (time_t)b->idle_s;
+    struct timespec wait = {.tv_sec = whole, .tv_nsec = (long)((b->idle_s - (double)whole) * 1e9)};
+    nanosleep(&wait, NULL);
+}
+
+/* From smaps_rollup: the counters behind other files lag by some pages for each CPU. */
+long bench_rss_kib(void)
 {
     FILE *file = fopen("/proc/self/smaps_rollup", "r");
     char line[256];
     long kib = -1;
-    if (file == NULL)
-        return -1;
+    if (file == NULL) return -1;
     while (fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, "Rss: %ld", &kib) == 1)
-            break;
+        if (sscanf(line, "Rss: %ld", &kib) == 1) break;
     fclose(file);
     return kib;
 }
@@ -76,37 +87,58 @@ static const struct workload *find(const char *name)
 {
     for (size_t f = 0; f < FAMILIES; f++)
         for (const struct workload *w = families[f]; w->name != NULL; w++)
-            if (strcmp(w->name, name) == 0)
-                return w;
+            if (strcmp(w->name, name) == 0) return w;
     return NULL;
 }
 
 static int list(void)
 {
+    static const char *const kinds[] = {"usual", "on-demand", "idles", "latency"};
     for (size_t f = 0; f < FAMILIES; f++)
         for (const struct workload *w = families[f]; w->name != NULL; w++)
-            printf("%-16s %3d  %s\n", w->name, w->threads, w->text);
+            printf("%-16s %4d %-10s %s\n", w->name, w->threads, kinds[w->kind], w->text);
     return 0;
+}
+
+/* What the allocator itself says of its version, where it has a call for that; otherwise nothing. */
+static void print_version(void)
+{
+    union {
+        void *symbol;
+        int (*mimalloc)(void);
+        int (*jemalloc)(const char *, void *, size_t *, void *, size_t);
+        const char *(*tcmalloc)(int *, int *, const char **);
+        const char *(*freehold)(void);
+    } call;
+    const char *text = NULL, *patch = NULL;
+    size_t size = sizeof text;
+    int major, minor;
+    if ((call.symbol = dlsym(RTLD_DEFAULT, "fh_version")) != NULL) {
+        puts(call.freehold());
+    } else if ((call.symbol = dlsym(RTLD_DEFAULT, "mi_version")) != NULL) {
+        printf("mi_version %d\n", call.mimalloc()); /* how its digits are to be read has changed between versions */
+    } else if ((call.symbol = dlsym(RTLD_DEFAULT, "mallctl")) != NULL) {
+        if (call.jemalloc("version", &text, &size, NULL, 0) == 0) puts(text);
+    } else if ((call.symbol = dlsym(RTLD_DEFAULT, "tc_version")) != NULL) {
+        puts(call.tcmalloc(&major, &minor, &patch));
+    }
 }
 
 static int which(void)
 {
     Dl_info info;
     void *symbol = dlsym(RTLD_DEFAULT, "malloc");
-    if (symbol == NULL || dladdr(symbol, &info) == 0)
-        return 1;
+    if (symbol == NULL || dladdr(symbol, &info) == 0) return 1;
     puts(info.dli_fname);
+    print_version();
     return 0;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "empty") == 0)
-        return 0; /* what `startup` starts: before anything that costs */
-    if (argc == 2 && strcmp(argv[1], "--list") == 0)
-        return list();
-    if (argc == 2 && strcmp(argv[1], "--which") == 0)
-        return which();
+    if (argc == 2 && strcmp(argv[1], "empty") == 0) return 0; /* what `start-up` starts: before anything that costs */
+    if (argc == 2 && strcmp(argv[1], "--list") == 0) return list();
+    if (argc == 2 && strcmp(argv[1], "--which") == 0) return which();
     if (argc < 2 || argc > 3) {
         fprintf(stderr, "usage: bench-workloads NAME [SCALE] | --list | --which\n");
         return 2;
@@ -123,10 +155,9 @@ int main(int argc, char **argv)
         return 2;
     }
     w->run(&b);
-    if (b.operations == 0)
-        b.operations = 1;
+    if (b.operations == 0) b.operations = 1;
     printf("operations %llu cpu_ns %llu wall_ns %llu ns_per_operation %.2f rss_end_kib %ld%s\n",
            (unsigned long long)b.operations, (unsigned long long)b.cpu_ns, (unsigned long long)b.wall_ns,
-           (double)b.cpu_ns / (double)b.operations, rss_now_kib(), b.extra);
+           (double)b.cpu_ns / (double)b.operations, bench_rss_kib(), b.extra);
     return 0;
 }

@@ -34,17 +34,14 @@ static void *medium_block(uint64_t r)
 static void *churn_own(const struct medium_job *job)
 {
     uint64_t random = job->seed;
-    void **live = calloc(LIVE, sizeof *live);
-    if (live == NULL)
-        bench_die("calloc");
+    void **live = bench_table(LIVE);
     for (uint64_t i = 0; i < job->rounds; i++) {
         uint64_t r = bench_random(&random);
         size_t at = ((r >> 16) & 0xffff) * LIVE >> 16;
         bench_free(live[at]);
         live[at] = medium_block(r);
     }
-    for (int i = 0; i < LIVE; i++)
-        bench_free(live[i]);
+    for (int i = 0; i < LIVE; i++) bench_free(live[i]);
     free(live);
     return NULL;
 }
@@ -74,7 +71,7 @@ static void *churn(void *arg)
 
 static void medium1(struct bench *b)
 {
-    struct medium_job job = {bench_scaled(b, 1500000), BENCH_SEED, 0};
+    struct medium_job job = {bench_scaled(b, 1000000), BENCH_SEED, 0};
     bench_start(b);
     churn(&job);
     bench_stop(b, job.rounds);
@@ -82,28 +79,21 @@ static void medium1(struct bench *b)
 
 static void run_two(struct bench *b, int shared)
 {
-    struct medium_job one = {bench_scaled(b, 750000), BENCH_SEED, shared};
+    struct medium_job one = {bench_scaled(b, 500000), BENCH_SEED, shared};
     struct medium_job two = {one.rounds, ~BENCH_SEED, shared};
-    for (int i = 0; i < LIVE; i++)
-        pthread_mutex_init(&table_lock[i], NULL);
+    for (int i = 0; i < LIVE; i++) pthread_mutex_init(&table_lock[i], NULL);
     bench_start(b);
     bench_in_threads(2, churn, (void *[]){&one, &two});
     bench_stop(b, one.rounds + two.rounds);
 }
 
-static void medium2(struct bench *b)
-{
-    run_two(b, 0);
-}
+static void medium2(struct bench *b) { run_two(b, 0); }
 
-static void medium_shared(struct bench *b)
-{
-    run_two(b, 1);
-}
+static void medium_shared(struct bench *b) { run_two(b, 1); }
 
 const struct workload bench_medium[] = {
-    {"medium", medium1, 1, "random replacement, 400 live, 1 to 128 KiB"},
-    {"medium-2t", medium2, 2, "the same in two threads"},
-    {"medium-shared", medium_shared, 2, "two threads replace, and free, each other's"},
+    {"medium", medium1, 1, "random replacement, 400 live, 1 to 128 KiB", BENCH_USUAL},
+    {"medium-2t", medium2, 2, "the same in two threads", BENCH_USUAL},
+    {"medium-shared", medium_shared, 2, "two threads replace, and free, each other's", BENCH_USUAL},
     {0},
 };

@@ -15,12 +15,10 @@ struct sharing_job {
 static void *write_often(void *arg)
 {
     struct sharing_job *job = arg;
-    if (job->handed_over != NULL)
-        bench_free(job->handed_over);
+    if (job->handed_over != NULL) bench_free(job->handed_over);
     for (uint64_t i = 0; i < job->rounds; i++) {
         volatile uint64_t *block = bench_malloc(sizeof *block);
-        for (int k = 0; k < WRITES; k++)
-            *block += 1;
+        for (int k = 0; k < WRITES; k++) *block += 1;
         bench_free((void *)block);
     }
     return NULL;
@@ -40,18 +38,12 @@ static void run_sharing(struct bench *b, int passive)
     bench_stop(b, job[0].rounds * THREADS);
 }
 
-static void active(struct bench *b)
-{
-    run_sharing(b, 0);
-}
+static void active(struct bench *b) { run_sharing(b, 0); }
 
-static void passive(struct bench *b)
-{
-    run_sharing(b, 1);
-}
+static void passive(struct bench *b) { run_sharing(b, 1); }
 
 const struct workload bench_sharing[] = {
-    {"share-active", active, THREADS, "two threads write to 8-byte blocks of their own"},
-    {"share-passive", passive, THREADS, "the same after freeing blocks that the main thread made"},
+    {"share-active", active, THREADS, "two threads write to 8-byte blocks of their own", BENCH_USUAL},
+    {"share-passive", passive, THREADS, "the same after freeing blocks that the main thread made", BENCH_USUAL},
     {0},
 };

@@ -19,17 +19,13 @@ static struct tree *build(int depth, size_t size)
 
 static void tear_down(struct tree *t)
 {
-    if (t == NULL)
-        return;
+    if (t == NULL) return;
     tear_down(t->left);
     tear_down(t->right);
     bench_free(t);
 }
 
-static uint64_t nodes(int depth)
-{
-    return (2ull << depth) - 1;
-}
+static uint64_t nodes(int depth) { return (2ull << depth) - 1; }
 
 static void run_trees(struct bench *b, size_t size)
 {
@@ -45,18 +41,12 @@ static void run_trees(struct bench *b, size_t size)
     bench_stop(b, operations);
 }
 
-static void trees16(struct bench *b)
-{
-    run_trees(b, sizeof(struct tree));
-}
+static void trees16(struct bench *b) { run_trees(b, sizeof(struct tree)); }
 
-static void trees40(struct bench *b)
-{
-    run_trees(b, 40);
-}
+static void trees40(struct bench *b) { run_trees(b, 40); }
 
 const struct workload bench_trees[] = {
-    {"trees16", trees16, 1, "binary trees of 16-byte nodes, one long-lived, many short-lived"},
-    {"trees40", trees40, 1, "the same with nodes of 40 bytes"},
+    {"trees16", trees16, 1, "binary trees of 16-byte nodes, one long-lived, many short-lived", BENCH_USUAL},
+    {"trees40", trees40, 1, "the same with nodes of 40 bytes", BENCH_USUAL},
     {0},
 };
