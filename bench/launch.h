@@ -20,8 +20,11 @@ struct launch_counts {
 /* Runs argv under a tracer, waits for it and all it started; fills *usage and *counts. Returns the wait status. */
 int launch_counted(char **argv, char **environment, struct rusage *usage, struct launch_counts *counts);
 
-/* In the child: what is not for the command is closed, limits are set; then the command. */
+/* In the child: what is not for the command is closed; then the command, leading a process group of its own. */
 _Noreturn void launch_exec(char **argv, char **environment);
+
+/* Whom the time limit kills. */
+void launch_started(pid_t pid);
 
 _Noreturn void launch_die(const char *what);
 

@@ -69,7 +69,9 @@ static pid_t start_traced(char **argv, char **environment)
         install_filter();
         launch_exec(argv, environment);
     }
-    if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) launch_die("the command did not stop");
+    while (waitpid(child, &status, 0) != child || !WIFSTOPPED(status))
+        if (errno != EINTR) launch_die("the command did not stop");
+    launch_started(child);
     if (ptrace(PTRACE_SETOPTIONS, child, 0, options) != 0 || ptrace(PTRACE_CONT, child, 0, 0) != 0)
         launch_die("ptrace");
     return child;
