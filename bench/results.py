@@ -167,8 +167,8 @@ def read(path):
                     workload not in found.workloads:
                 raise ValueError
             found.table.setdefault((workload, allocator), {})[figure] = value
-    except (ValueError, TypeError) as error:
-        raise Bad(f"{path}: row {number + 1} of the figures is damaged") from error
+    except (ValueError, TypeError, csv.Error) as error:
+        raise Bad(f"{path}: row {number} of the figures is damaged") from error
     except Bad as error:
         raise Bad(f"{path}: {error}") from error
     return found
