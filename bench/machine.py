@@ -1,4 +1,4 @@
-"""What the figures were measured on, for the result: the machine and each allocator's version, without names or paths."""
+"""What the figures were measured on: the machine and each allocator's version, without names or paths."""
 import datetime
 import hashlib
 import os

@@ -40,13 +40,13 @@ class Runner:
         self.launch, self.limit_s = launch, limit_s
         self.runs, self.failed = {}, set()
 
-    def once(self, workload, allocator, counted=False):
-        """The figures of one run as {name: number}, or None if it failed, which is told."""
+    def start(self, workload, allocator, counted):
+        """Runs it; (what bench-launch wrote, standard output, standard error), all empty if it had to be killed."""
         read, write = os.pipe()
         idle = ["BENCH_IDLE_S=0"] if counted and workload.kind != PROGRAM else []
         command = [self.launch, *(["-c"] if counted else []), "-t", str(self.limit_s), *idle,
                    *allocator.environment(), *workload.settings, "--", *workload.argv]
-        said, done = f"stopped after {self.limit_s} s", None
+        done = None
         try:
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=(write,),
                                   stdin=subprocess.DEVNULL, timeout=self.limit_s + 30, check=False,
@@ -56,18 +56,26 @@ class Runner:
         finally:
             os.close(write)
             with os.fdopen(read) as pipe:
-                words = pipe.read().split()
-        said_figures = done.stdout.decode(errors="replace") if done else ""
-        more = own_figures(said_figures) if workload.kind == PROGRAM else said_figures.split()
+                result = pipe.read()
+        texts = [text.decode(errors="replace") for text in (done.stdout, done.stderr)] if done else ["", ""]
+        return result, *texts
+
+    def once(self, workload, allocator, counted=False):
+        """The figures of one run as {name: number}, or None if it failed, which is told."""
+        result, out, errors = self.start(workload, allocator, counted)
+        words = result.split()
+        more = own_figures(out) if workload.kind == PROGRAM else out.split()
         figures = {name: float(value) for name, value in zip(words[::2] + more[::2], words[1::2] + more[1::2])}
         if workload.kind == PROGRAM and more:  # what was counted is not the server's alone
             figures = {f: v for f, v in figures.items() if not f.endswith("_calls") and f != "exact_peak_kib"}
         status = figures.pop("status", None)
         if status == 0 and (workload.kind == PROGRAM or "operations" in figures):
             return complete(figures, workload)
-        if done and (status != 137 or figures["wall_s"] < self.limit_s):
-            said = (done.stderr.decode(errors="replace").strip().splitlines() or [f"status {status:.0f}, no message"])[-1]
-        note(f"{workload.name} with {allocator.name} failed{' in the counting run' if counted else ''}: {said}")
+        lines = errors.strip().splitlines()
+        if status is None or (status == 137 and figures["wall_s"] >= self.limit_s):
+            lines = [f"stopped after {self.limit_s} s"]
+        note(f"{workload.name} with {allocator.name} failed{' in the counting run' if counted else ''}, "
+             f"status {status}: {lines[-1] if lines else 'no message'}")
         return None
 
     def count(self, workloads, allocators):

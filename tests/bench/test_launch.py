@@ -1,4 +1,4 @@
-"""bench-launch: counts the system calls and finds the peak of a program that is known, passes on status and variables."""
+"""bench-launch: counts system calls and finds the peak of a known program, passes on status and variables."""
 import os
 import signal
 import subprocess

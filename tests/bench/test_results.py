@@ -13,8 +13,8 @@ import results  # noqa: E402
 
 SCRATCH = os.environ["SCRATCH"]
 SVG = "{http://www.w3.org/2000/svg}"
-# cpu_s and peak_kib of alpha, beta and the latency workload gamma. By hand, freehold / best peer: time 2, 0.5 (gamma does
-# not count); peak 0.5, 2, 1.728, whose cube root of the product is 1.2.
+# cpu_s and peak_kib of alpha, beta and the latency workload gamma. By hand, freehold / best peer: time 2, 0.5 (gamma
+# does not count); peak 0.5, 2, 1.728, the cube root of whose product is 1.2.
 FIGURES = {
     ("alpha", "freehold"): (0.2, 1024), ("alpha", "one"): (0.1, 2048), ("alpha", "two<&>"): (0.4, 4096),
     ("beta", "freehold"): (0.1, 4096), ("beta", "one"): (0.4, 2048), ("beta", "two<&>"): (0.2, 8192),
@@ -102,7 +102,7 @@ class Saved(unittest.TestCase):
     def test_join_replaces_whole_workloads(self):
         made, later = made_up(), made_up()
         del later.workloads["beta"], later.workloads["gamma"]
-        later.table = {("alpha", "freehold"): later.table["alpha", "freehold"] | {"cpu_s": results.Value(1, 7, 7, 7, 0)}}
+        later.table = {("alpha", "freehold"): {"cpu_s": results.Value(1, 7, 7, 7, 0)}}
         later.about["date"] = "2000-01-02 00:00"
         made.join(later)
         self.assertEqual(made.median("alpha", "freehold", "cpu_s"), 7)
@@ -141,8 +141,8 @@ class Shown(unittest.TestCase):
                                                  "11", "3.5", "2.00", "0.50"])
         self.assertEqual(len(lines[at + 1]), len(lines[1]))
         at = lines.index("beta: second")
-        self.assertEqual(lines[at + 2].split(), ["one", "400.0", "1.0", "400.0", "400", "0", "2.00", "-", "7", "11", "-",
-                                                 "4.00", "0.50"])
+        self.assertEqual(lines[at + 2].split(), ["one", "400.0", "1.0", "400.0", "400", "0", "2.00", "-", "7", "11",
+                                                 "-", "4.00", "0.50"])
         at = lines.index("gamma: third")
         self.assertIn("malloc ns: p50 1  p99 10  p99.9 100  p99.99 1000  max 10000", lines[at + 3])
         self.assertEqual(lines[at + 5].split(), ["two<&>", "no", "figures"])

@@ -22,8 +22,9 @@ class Run(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         os.makedirs(SCRATCH, exist_ok=True)
-        cls.done = run(*SMALL, "--only", "pair64|larson-2t|idle-1000|start-up|latency", "--allocators", "freehold,glibc,again",
-                       "--with", f"again={os.environ['LIBRARY']},SOME_VARIABLE=/some/where/value", "--csv", CSV)
+        cls.done = run(*SMALL, "--only", "pair64|larson-2t|idle-1000|start-up|latency",
+                       "--allocators", "freehold,glibc,again", "--csv", CSV,
+                       "--with", f"again={os.environ['LIBRARY']},SOME_VARIABLE=/some/where/value")
 
     def test_it_says_what_it_does(self):
         self.assertIn("5 workloads x 3 allocators (freehold, glibc, again), 2 rounds", self.done.stderr)
@@ -33,7 +34,7 @@ class Run(unittest.TestCase):
         self.assertNotIn("no figures", self.done.stdout)
         self.assertNotIn("failed", self.done.stderr)
         for figure in ("time (cpu)", "peak RSS"):
-            self.assertRegex(self.done.stdout, f"freehold / best peer, {figure[:4]}.*: [0-9.]+ over [45] workloads; worst ")
+            self.assertIn(f"freehold / best peer, {figure}: ", self.done.stdout)
 
     def test_no_paths_of_this_machine(self):
         with open(CSV, encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Every workload, at a small part of its work and with the heap checked at its end: it ends well and says its figures."""
+"""Every workload, with little work and the heap checked at its end: it ends well and says its figures."""
 import os
 import subprocess
 import unittest
