@@ -28,6 +28,8 @@ size_t fh_core_usable(void *pointer);
 void fh_core_ensure_init(void);
 
 /* The heaps: how many are in use, and each by number. Heap 0 always is. */
+extern FH_HIDDEN struct fh_heap fh_heaps[]; /* for readers from outside (insight/root.c), as is the next */
+extern FH_HIDDEN uint32_t fh_heaps_in_use;
 uint32_t fh_heaps_count(void);
 struct fh_heap *fh_heaps_get(uint32_t number);
 /* The heap that a thread state of this number allocates from. */

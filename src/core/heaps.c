@@ -11,9 +11,9 @@
 
 enum { HEAPS_MOST = 64 };
 
-static struct fh_heap heaps[HEAPS_MOST];
-static uint32_t limit;     /* atomic; 0: not decided yet */
-static uint32_t count = 1; /* atomic */
+struct fh_heap fh_heaps[HEAPS_MOST];
+static uint32_t limit;        /* atomic; 0: not decided yet */
+uint32_t fh_heaps_in_use = 1; /* atomic */
 
 uint32_t fh_heaps_limit(void)
 {
@@ -26,8 +26,8 @@ uint32_t fh_heaps_limit(void)
     return known;
 }
 
-uint32_t fh_heaps_count(void) { return fh_load_acquire(&count); }
-struct fh_heap *fh_heaps_get(uint32_t number) { return &heaps[number]; }
+uint32_t fh_heaps_count(void) { return fh_load_acquire(&fh_heaps_in_use); }
+struct fh_heap *fh_heaps_get(uint32_t number) { return &fh_heaps[number]; }
 
 enum { NOT_MADE, BEING_MADE, MADE };
 static uint32_t progress[HEAPS_MOST]; /* atomic */
@@ -37,7 +37,7 @@ static void make_heap(uint32_t number)
 {
     uint32_t expected = NOT_MADE;
     if (fh_cas_acquire(&progress[number], &expected, BEING_MADE)) {
-        fh_heap_init(&heaps[number], number);
+        fh_heap_init(&fh_heaps[number], number);
         fh_store_release(&progress[number], MADE);
     }
     while (fh_load_acquire(&progress[number]) != MADE) fh_cpu_relax();
@@ -45,22 +45,22 @@ static void make_heap(uint32_t number)
 
 struct fh_heap *fh_heaps_for(uint32_t state_id)
 {
-    if (state_id <= 1) return &heaps[0];
+    if (state_id <= 1) return &fh_heaps[0];
     uint32_t number = (state_id - 1) % fh_heaps_limit();
-    uint32_t known = fh_load_acquire(&count); /* what lies below is made, and seen to be */
+    uint32_t known = fh_load_acquire(&fh_heaps_in_use); /* what lies below is made, and seen to be */
     for (uint32_t i = known; i <= number; i++) make_heap(i);
-    while (known <= number && !fh_cas_acq_rel(&count, &known, number + 1)) {
+    while (known <= number && !fh_cas_acq_rel(&fh_heaps_in_use, &known, number + 1)) {
     }
-    return &heaps[number];
+    return &fh_heaps[number];
 }
 
 void fh_heaps_forget_from(uint32_t number)
 {
     for (uint32_t i = number; i < HEAPS_MOST && progress[i] != NOT_MADE; i++) {
-        heaps[i] = (struct fh_heap){0};
+        fh_heaps[i] = (struct fh_heap){0};
         progress[i] = NOT_MADE;
     }
-    count = number;
+    fh_heaps_in_use = number;
 }
 
 void fh_core_ensure_init(void)

@@ -25,6 +25,7 @@ static uint64_t abandoned_stack; /* atomic: counter << 32 | id of the first */
 static uint32_t abandoned_count; /* atomic: states on that stack */
 static uint32_t first_is_taken;  /* atomic */
 size_t fh_transit_bytes, fh_transit_objects;
+const struct fh_state_table fh_state_table = {&first_state, blocks, &id_end, STATES_PER_BLOCK};
 
 static pthread_key_t thread_end_key;
 static uint32_t thread_end_is_known; /* atomic */

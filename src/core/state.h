@@ -105,6 +105,15 @@ struct fh_state *fh_state_self(void);
 struct fh_state *fh_state_enter(void);
 void fh_state_leave(struct fh_state *state);
 
+/* Where the states are, for readers from outside (insight/root.c). */
+struct fh_state_table {
+    struct fh_state *first;   /* number 1 */
+    struct fh_state **blocks; /* numbers from 2 on, `per_block` to each */
+    uint32_t *id_end;
+    uint32_t per_block;
+};
+extern FH_HIDDEN const struct fh_state_table fh_state_table;
+
 /* By number; NULL when there is none of that number. */
 struct fh_state *fh_state_by_id(uint32_t id);
 /* Numbers from 1 up to below this have been given out. */
