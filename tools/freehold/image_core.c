@@ -1,0 +1,189 @@
+/*
+ * image_core.c - a core file as the source of an image: an ELF file whose load segments are the process's memory.
+ */
+#include "cli.h"
+#include "image_source.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/procfs.h>
+#include <unistd.h>
+
+enum { NOTES_MOST = 16 << 20, SEGMENTS_MOST = 1 << 22 };
+
+struct piece {
+    uint64_t start, bytes, offset;
+};
+
+struct core_source {
+    int fd;
+    size_t count;
+    struct piece *pieces; /* by address */
+};
+
+static bool read_at(int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+    for (size_t done = 0; done < bytes;) {
+        ssize_t got = pread(fd, (char *)buffer + done, bytes - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        done += (size_t)got;
+    }
+    return true;
+}
+
+/* The first piece that ends above the address. */
+static size_t piece_at(const struct core_source *core, uint64_t address)
+{
+    size_t low = 0, high = core->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (core->pieces[middle].start + core->pieces[middle].bytes <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static size_t read_core(struct fh_image *image, uint64_t address, void *buffer, size_t bytes)
+{
+    const struct core_source *core = image->source_data;
+    uint64_t end = address + bytes;
+    size_t had = 0;
+    memset(buffer, 0, bytes);
+    for (size_t i = piece_at(core, address); i < core->count && core->pieces[i].start < end; i++) {
+        const struct piece *piece = &core->pieces[i];
+        uint64_t from = piece->start > address ? piece->start : address;
+        uint64_t to = piece->start + piece->bytes < end ? piece->start + piece->bytes : end;
+        char *out = (char *)buffer + (from - address);
+        if (read_at(core->fd, out, (size_t)(to - from), piece->offset + from - piece->start))
+            had += (size_t)(to - from);
+    }
+    return had;
+}
+
+static void pages_of_core(struct fh_image *image, uint64_t address, size_t count, unsigned char *flags)
+{
+    (void)image, (void)address;
+    memset(flags, FH_PAGE_PRESENT, count); /* not known */
+}
+
+static void close_core(struct fh_image *image)
+{
+    struct core_source *core = image->source_data;
+    close(core->fd);
+    free(core->pieces);
+    free(core);
+}
+
+static const struct fh_image_source core_source = {read_core, pages_of_core, close_core};
+
+static bool read_header(int fd, Elf64_Ehdr *header)
+{
+    return read_at(fd, header, sizeof(*header), 0) && memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
+           header->e_ident[EI_CLASS] == ELFCLASS64 && header->e_ident[EI_DATA] == ELFDATA2LSB;
+}
+
+bool fh_image_is_core(int fd)
+{
+    Elf64_Ehdr header;
+    return read_header(fd, &header) && header.e_type == ET_CORE;
+}
+
+/* The process's number and name. */
+static void read_notes(struct fh_image *image, int fd, const Elf64_Phdr *segment)
+{
+    char *notes = segment->p_filesz <= NOTES_MOST ? malloc(segment->p_filesz + 1) : NULL;
+    if (!notes || !read_at(fd, notes, segment->p_filesz, segment->p_offset)) {
+        free(notes);
+        return;
+    }
+    for (uint64_t at = 0; at + sizeof(Elf64_Nhdr) <= segment->p_filesz;) {
+        Elf64_Nhdr note;
+        memcpy(&note, notes + at, sizeof(note));
+        uint64_t data = at + sizeof(note) + ((note.n_namesz + 3u) & ~(uint64_t)3);
+        uint64_t next = data + ((note.n_descsz + 3u) & ~(uint64_t)3);
+        if (next > segment->p_filesz)
+            break;
+        if (note.n_type == NT_PRPSINFO && note.n_descsz >= sizeof(prpsinfo_t)) {
+            prpsinfo_t info;
+            memcpy(&info, notes + data, sizeof(info));
+            image->about.pid = info.pr_pid;
+            snprintf(image->about.name, sizeof(image->about.name), "%.*s", (int)sizeof(info.pr_fname), info.pr_fname);
+        }
+        at = next;
+    }
+    free(notes);
+}
+
+static int by_address(const void *a, const void *b)
+{
+    const struct piece *x = a, *y = b;
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+static int by_vma_address(const void *a, const void *b)
+{
+    const struct fh_image_vma *x = a, *y = b;
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+static bool read_segments(struct fh_image *image, struct core_source *core, const Elf64_Ehdr *header, uint64_t count)
+{
+    core->pieces = calloc(count + 1, sizeof(*core->pieces));
+    image->vmas = calloc(count + 1, sizeof(*image->vmas));
+    if (!core->pieces || !image->vmas)
+        return false;
+    for (uint64_t i = 0; i < count; i++) {
+        Elf64_Phdr segment;
+        if (!read_at(core->fd, &segment, sizeof(segment), header->e_phoff + i * sizeof(segment)))
+            return false;
+        if (segment.p_type == PT_NOTE)
+            read_notes(image, core->fd, &segment);
+        if (segment.p_type != PT_LOAD)
+            continue;
+        image->vmas[image->vma_count++] = (struct fh_image_vma){.start = segment.p_vaddr,
+                                                                .end = segment.p_vaddr + segment.p_memsz,
+                                                                .writable = segment.p_flags & PF_W,
+                                                                .executable = segment.p_flags & PF_X,
+                                                                .is_private = true,
+                                                                .path = strdup("")};
+        if (segment.p_filesz)
+            core->pieces[core->count++] = (struct piece){segment.p_vaddr, segment.p_filesz, segment.p_offset};
+    }
+    qsort(core->pieces, core->count, sizeof(*core->pieces), by_address);
+    qsort(image->vmas, image->vma_count, sizeof(*image->vmas), by_vma_address);
+    return true;
+}
+
+int fh_image_open_core(const char *verb, const char *path, int fd, struct fh_image *image)
+{
+    Elf64_Ehdr header;
+    Elf64_Shdr first;
+    struct core_source *core = calloc(1, sizeof(*core));
+    if (!core) {
+        close(fd);
+        return FH_EXIT_FAILED;
+    }
+    core->fd = fd;
+    image->source_data = core;
+    image->source = &core_source;
+    image->about.kind = FH_IMAGE_CORE;
+    image->about.page_bytes = 4096;
+    snprintf(image->about.name, sizeof(image->about.name), "?");
+    bool good = read_header(fd, &header) && header.e_phentsize == sizeof(Elf64_Phdr);
+    uint64_t count = good ? header.e_phnum : 0;
+    if (count == PN_XNUM && read_at(fd, &first, sizeof(first), header.e_shoff))
+        count = first.sh_info;
+    if (!good || count > SEGMENTS_MOST || !read_segments(image, core, &header, count)) {
+        fh_say(verb, "core file '%s' is cut short or damaged; let it be written anew, with room on the disk", path);
+        return FH_EXIT_FAILED;
+    }
+    return 0;
+}

@@ -1,0 +1,256 @@
+/*
+ * verb_explain.c - `freehold explain PID|FILE`: where the memory of a process is, what dominates, and what to do.
+ */
+#include "cli.h"
+#include "explain.h"
+#include "image.h"
+#include "json.h"
+#include "units.h"
+#include "verbs.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The part of a mapping that is the library's: bytes of it, and those in memory. */
+static void cover(struct fh_image *image, const struct fh_image_vma *vma, const struct fh_region *regions, size_t count,
+                  uint64_t *covered, uint64_t *resident)
+{
+    uint64_t page = fh_image_about(image)->page_bytes;
+    *covered = *resident = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t start = regions[i].start & ~(page - 1);
+        uint64_t end = (regions[i].start + regions[i].bytes + page - 1) & ~(page - 1);
+        if (start < vma->start)
+            start = vma->start;
+        if (end > vma->end)
+            end = vma->end;
+        if (start >= end)
+            continue;
+        *covered += end - start;
+        *resident += fh_image_resident(image, start, end - start, NULL);
+    }
+}
+
+/* What smaps says of the heap: of mappings that are the library's alone, their RSS; of mappings that the kernel has
+ * merged with somebody else's, the library's pages. */
+static void reconcile(struct fh_image *image, struct fh_explanation *explanation)
+{
+    size_t region_count, vma_count;
+    const struct fh_region *regions = fh_image_regions(image, &region_count);
+    const struct fh_image_vma *vmas = fh_image_vmas(image, &vma_count);
+    size_t first = 0;
+    for (size_t i = 0; i < vma_count; i++) {
+        uint64_t covered = 0, resident = 0;
+        explanation->rss_bytes += vmas[i].rss_bytes;
+        explanation->swap_bytes += vmas[i].swap_bytes;
+        while (first < region_count && regions[first].start + regions[first].bytes <= vmas[i].start)
+            first++;
+        size_t last = first;
+        while (last < region_count && regions[last].start < vmas[i].end)
+            last++;
+        if (last > first)
+            cover(image, &vmas[i], regions + first, last - first, &covered, &resident);
+        bool is_ours = covered == vmas[i].end - vmas[i].start;
+        explanation->heap_rss_bytes += is_ours ? vmas[i].rss_bytes : resident;
+        uint64_t rest = is_ours || vmas[i].rss_bytes < resident ? 0 : vmas[i].rss_bytes - resident;
+        struct fh_other *kind = fh_other_of(explanation->others, &vmas[i]);
+        kind->mappings += rest != 0;
+        kind->rss_bytes += rest;
+    }
+}
+
+static void print_account(const struct fh_explanation *explanation)
+{
+    const struct fh_image_account *account = &explanation->account;
+    char a[FH_UNIT_BYTES], b[FH_UNIT_BYTES];
+    uint64_t bytes = 0, resident = 0;
+    bool knows_pages = explanation->about->knows_pages;
+
+    printf("account, in bytes                held%s\n", knows_pages ? "        in memory" : "");
+    for (int i = 0; i < FH_ITEMS; i++) {
+        printf("  %-17s %18s", fh_item_names[i], fh_grouped(account->bytes[i], a));
+        if (knows_pages)
+            printf(" %16s", fh_grouped(account->resident[i], b));
+        printf("  %s\n", fh_item_meanings[i]);
+        bytes += account->bytes[i];
+        resident += account->resident[i];
+    }
+    printf("  %-17s %18s", "= from the kernel", fh_grouped(bytes, a));
+    if (knows_pages)
+        printf(" %16s", fh_grouped(resident, b));
+    putchar('\n');
+    uint64_t ledger = account->obtained_bytes - account->returned_bytes;
+    if (account->gap_bytes)
+        printf("  %-17s %18s  changing while it was read, or damaged\n", "not readable",
+               fh_grouped(account->gap_bytes, a));
+    if (ledger != bytes + account->gap_bytes)
+        printf("  %-17s %18s  obtained less returned, by then\n", "the ledger says", fh_grouped(ledger, a));
+}
+
+static void print_reconciliation(const struct fh_explanation *explanation)
+{
+    char a[FH_UNIT_BYTES];
+    uint64_t resident = fh_explained_resident(explanation), smaps = explanation->heap_rss_bytes;
+    uint64_t difference = resident > smaps ? resident - smaps : smaps - resident;
+    if (!explanation->about->knows_pages)
+        return;
+    printf("\nresident (smaps)\n");
+    printf("  %-17s %18s\n", "whole process", fh_grouped(explanation->rss_bytes, a));
+    printf("  %-17s %18s  %.2f %% off the account's %s\n", "of it the heap", fh_grouped(smaps, a),
+           fh_percent(difference, smaps), "\"in memory\"");
+    for (int i = 0; i < FH_OTHERS; i++) {
+        if (explanation->others[i].rss_bytes)
+            printf("  %-17s %18s  %s\n", fh_other_names[i], fh_grouped(explanation->others[i].rss_bytes, a),
+                   fh_other_meanings[i]);
+    }
+    if (explanation->swap_bytes)
+        printf("  %-17s %18s  of the whole process\n", "swapped out", fh_grouped(explanation->swap_bytes, a));
+}
+
+static void print_text(const struct fh_explanation *explanation)
+{
+    const struct fh_image_about *about = explanation->about;
+    if (about->kind == FH_IMAGE_CORE)
+        printf("core of");
+    else if (about->kind == FH_IMAGE_SNAPSHOT)
+        printf("snapshot of");
+    printf("%sprocess %ld (%s), freehold %u.%u.%u\n\n", about->kind == FH_IMAGE_PROCESS ? "" : " ", (long)about->pid,
+           about->name, about->version >> 16, about->version >> 8 & 255, about->version & 255);
+    print_account(explanation);
+    print_reconciliation(explanation);
+    putchar('\n');
+    fh_explain_advise(explanation);
+}
+
+static void print_json(const struct fh_explanation *explanation)
+{
+    const struct fh_image_account *account = &explanation->account;
+    const struct fh_image_about *about = explanation->about;
+    printf("{\"pid\": %ld, \"process\": ", (long)about->pid);
+    fh_json_string(about->name);
+    printf(", \"malloc\": \"freehold\", \"version\": \"%u.%u.%u\", \"account\": {", about->version >> 16,
+           about->version >> 8 & 255, about->version & 255);
+    for (int i = 0; i < FH_ITEMS; i++)
+        printf("\"%s_bytes\": %" PRIu64 ", ", fh_item_names[i], account->bytes[i]);
+    printf("\"obtained_bytes\": %" PRIu64 ", \"returned_bytes\": %" PRIu64 ", \"unreadable_bytes\": %" PRIu64
+           "}, \"resident\": ",
+           account->obtained_bytes, account->returned_bytes, account->gap_bytes);
+    if (about->knows_pages) {
+        putchar('{');
+        for (int i = 0; i < FH_ITEMS; i++)
+            printf("\"%s_bytes\": %" PRIu64 ", ", fh_item_names[i], account->resident[i]);
+        printf("\"heap_bytes\": %" PRIu64 ", \"heap_smaps_bytes\": %" PRIu64 ", \"process_bytes\": %" PRIu64
+               ", \"swapped_bytes\": %" PRIu64 "}",
+               fh_explained_resident(explanation), explanation->heap_rss_bytes, explanation->rss_bytes,
+               explanation->swap_bytes);
+    } else {
+        printf("null");
+    }
+    printf(", \"blocks\": {\"live\": %" PRIu64 ", \"cached\": %" PRIu64 ", \"large\": %" PRIu64
+           ", \"large_bytes\": %" PRIu64 "}",
+           account->live_blocks, account->cached_blocks, account->large_blocks, account->large_bytes);
+    static const char *const places[] = {"slabs", "uncarved", "chunks", "top", "mappings"};
+    const struct fh_image_place *each[] = {&account->free_in_slabs, &account->free_uncarved, &account->free_in_chunks,
+                                           &account->free_in_top, &account->free_in_mappings};
+    printf(", \"free_by_place\": {");
+    for (int i = 0; i < 5; i++)
+        printf("%s\"%s\": {\"bytes\": %" PRIu64 ", \"resident_bytes\": %" PRIu64 "}", i ? ", " : "", places[i],
+               each[i]->bytes, each[i]->resident);
+    printf("}, \"trimmable_bytes\": %" PRIu64 ", ", account->whole_pages);
+    fh_explain_advise_json(explanation);
+    printf("}\n");
+}
+
+static int explain_foreign(struct fh_image *image, bool json)
+{
+    struct fh_foreign foreign;
+    fh_foreign_read(image, &foreign);
+    if (json)
+        fh_foreign_print_json(image, &foreign);
+    else
+        fh_foreign_print(image, &foreign);
+    return fh_finish_output("explain");
+}
+
+static int explain(const char *word, bool json)
+{
+    struct fh_image *image;
+    struct fh_explanation explanation;
+    int status = fh_image_open("explain", word, FH_IMAGE_FOREIGN_TOO, &image);
+    if (status != 0)
+        return status;
+    memset(&explanation, 0, sizeof(explanation));
+    explanation.about = fh_image_about(image);
+    if (!explanation.about->has_root) {
+        status = explain_foreign(image, json);
+    } else if (!fh_image_account(image, "explain", &explanation.account) || !fh_image_refresh(image)) {
+        fh_say("explain", "process %s ended while it was read; a snapshot or a core stays", word);
+        status = FH_EXIT_FAILED;
+    } else {
+        fh_image_counters(image, &explanation.counters);
+        reconcile(image, &explanation);
+        if (json)
+            print_json(&explanation);
+        else
+            print_text(&explanation);
+        status = fh_finish_output("explain");
+    }
+    fh_image_close(image);
+    return status;
+}
+
+static int explain_run(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *word = NULL;
+    bool json = false;
+    int option;
+    do { /* options may also follow */
+        while ((option = fh_next_option("explain", argc, argv, "+:h", options)) != -1) {
+            if (option == 'h') {
+                fh_help_verb(&fh_verb_explain);
+                return fh_finish_output("explain");
+            }
+            if (option != 'j')
+                return FH_EXIT_USAGE;
+            json = true;
+        }
+        if (optind < argc && word)
+            return fh_say_usage("explain", "one process or file at a time, not '%s' as well", argv[optind]);
+        if (optind < argc)
+            word = argv[optind++];
+    } while (optind < argc);
+    if (!word)
+        return fh_say_usage("explain", "a process ID, a snapshot or a core file is missing");
+    return explain(word, json);
+}
+
+const struct fh_verb fh_verb_explain = {
+    .name = "explain",
+    .synopsis = "[--json] PID|SNAPSHOT|CORE",
+    .summary = "where the memory of a process is, what dominates, what to do",
+    .help = "Walks over the whole heap of a process that runs on freehold, from outside, and\n"
+            "prints the additive account: of every byte that the kernel gave what it is,\n"
+            "and whether it is in memory; how that agrees with the kernel's own sums; what\n"
+            "dominates; and what to do about it. The process is not stopped and does not\n"
+            "notice. Of a process on the C library's malloc it says what can be seen from\n"
+            "outside.\n"
+            "\n"
+            "Options:\n"
+            "  --json      one JSON object\n"
+            "  -h, --help  show this text\n"
+            "\n"
+            "Exit status:\n"
+            "    0  explained\n"
+            "    1  it cannot be read; the message says why and what helps\n"
+            "    2  the command line is not understood\n"
+            "\n"
+            "Example:\n"
+            "  freehold explain $(pidof redis-server)\n",
+    .run = explain_run,
+};
