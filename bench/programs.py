@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+REPACK = ["-c", "pack.threads=1", "-c", "repack.writeBitmaps=false"]  # what git repack is run with, but for the folder
 INPUTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
 
 
@@ -47,12 +48,12 @@ def _make_formula(path):
 
 
 def _make_repository(git, path):
-    """A repository of 1,500 commits to 300 files, every object of it loose or in one undeltified pack."""
+    """A repository of 4,000 commits to 300 files in one pack: what repacking it leaves is what the next run finds."""
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": path, "GIT_CONFIG_NOSYSTEM": "1"}
     subprocess.run([git, "init", "-q", "--bare", path], check=True, env=environment)
     stream, seed = [], 12345
     files = [[f"line {k} of file {i}" for k in range(150)] for i in range(300)]
-    for commit in range(1500):
+    for commit in range(4000):
         stream.append(f"commit refs/heads/main\ncommitter A <a@example.org> {1500000000 + commit * 60} +0000\n"
                       f"data 8\ncommit {commit % 10}\n")
         for _ in range(3):
@@ -63,6 +64,7 @@ def _make_repository(git, path):
             stream.append(f"M 100644 inline folder{number % 17}/file{number}.txt\ndata {len(text)}\n{text}\n")
     subprocess.run([git, "-C", path, "fast-import", "--quiet", "--depth=0"], input="".join(stream).encode("ascii"),
                    check=True, env=environment)
+    subprocess.run([git, *REPACK, "-C", path, "repack", "-adfq"], check=True, env=environment)
 
 
 def _interpreters():
@@ -82,8 +84,8 @@ def _tools(folder):
            [":memory:", f".read {_input('rows.sql')}"], [], None)
     yield ("prog-gcc", "gcc -O2 -S of 120 functions (cc1's peak)", _found("gcc"),
            ["-O2", "-S", "-o", "/dev/null", source], [], lambda: _make_c_source(source))
-    yield ("prog-git", "git repack of 1,500 commits, one thread", git,
-           ["-C", repository, "-c", "pack.threads=1", "-c", "repack.writeBitmaps=false", "repack", "-a", "-f", "-q"],
+    yield ("prog-git", "git repack of 4,000 commits, one thread", git,
+           [*REPACK, "-C", repository, "repack", "-adfq"],
            ["GIT_CONFIG_NOSYSTEM=1", "HOME=" + folder], lambda: _make_repository(git, repository))
     yield ("prog-z3", "z3: arithmetic, arrays and bit vectors", _found("z3"),
            ["rlimit=3000000", formula], [],

@@ -3,7 +3,7 @@ use strict;
 use warnings;
 
 my (%count, %by_tail);
-for my $i (1 .. 250000) {
+for my $i (1 .. 500000) {
     my $word = sprintf "%x", $i * 2654435761 % 4294967296;
     $count{substr $word, 0, 4}++;
     push @{$by_tail{substr $word, -3}}, $word if $i % 3 == 0;

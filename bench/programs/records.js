@@ -14,7 +14,7 @@ const again = JSON.parse(text);
 
 const kept = new Array(2000).fill(null);
 let bytes = 0;
-for (let i = 0; i < 60000; i++) {
+for (let i = 0; i < 150000; i++) {
     const buffer = Buffer.allocUnsafeSlow(64 + random(1 << (6 + random(10))));
     buffer.fill(i & 255);
     bytes += buffer.length;

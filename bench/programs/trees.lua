@@ -10,7 +10,7 @@ local function count(tree)
 end
 
 local kept, nodes = build(16), 0
-for _ = 1, 12 do nodes = nodes + count(build(14)) end
+for _ = 1, 40 do nodes = nodes + count(build(14)) end
 local words = {}
 for i = 1, 150000 do words[i] = ("%x-%d"):format(i * 2654435761 % 4294967296, i) end
 table.sort(words)
