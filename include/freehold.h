@@ -92,6 +92,16 @@ int fh_walk(fh_walk_fn *visit, void *arg);
 typedef void fh_check_fn(const char *invariant, uintptr_t address, const char *text, void *arg);
 size_t fh_check(fh_check_fn *report, void *arg);
 
+/*
+ * Profiles. While sampling is on (FREEHOLD_PROFILE, or `freehold run --profile=FILE`), these write what has been
+ * sampled up to now in the format of pprof (profile.proto, not compressed): of each call stack how many objects and
+ * bytes it has allocated and how many of them live, as estimated from the sample, without bias. They allocate nothing,
+ * and may be called at any time but from a signal handler. 0 when written, else an error number of <errno.h>: ENOTSUP
+ * when sampling is off, ENOSPC when not everything could be written, or why the file could not be opened.
+ */
+int fh_profile_dump(const char *path);
+int fh_profile_write(int fd);
+
 #ifdef __cplusplus
 }
 #endif

@@ -13,6 +13,7 @@
 #include "insight.h"
 #include "options.h"
 #include "os.h"
+#include "profile.h"
 #include "state.h"
 
 extern char **environ;
@@ -43,6 +44,12 @@ static long parse_report(const char *text)
 
 static bool report_is_wanted(void) { return report_pid == REPORT_ALWAYS || report_pid == fh_os_pid(); }
 
+static void after_fork_in_child(void)
+{
+    fh_fork_child();
+    fh_profile_after_fork();
+}
+
 /* Before other constructors, as far as the loader lets a library say so. */
 __attribute__((constructor(101))) static void start(void)
 {
@@ -53,11 +60,13 @@ __attribute__((constructor(101))) static void start(void)
     if (report_pid != REPORT_NEVER && report_is_wanted()) report_fd = fh_os_keep_stderr();
     fh_state_apply_options();
     fh_state_enable_thread_end();
-    pthread_atfork(fh_fork_prepare, fh_fork_parent, fh_fork_child);
+    pthread_atfork(fh_fork_prepare, fh_fork_parent, after_fork_in_child);
+    fh_profile_start();
 }
 
 __attribute__((destructor(101))) static void end(void)
 {
+    fh_profile_end();
     if (fh_options.check) fh_check_or_abort();
     if (report_pid != REPORT_NEVER && report_is_wanted()) fh_account_report(report_fd);
 }

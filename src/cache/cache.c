@@ -29,6 +29,17 @@ void fh_cache_init(struct fh_cache *cache, uint32_t owner, size_t capacity_bytes
     }
 }
 
+void fh_cache_set_aside(struct fh_cache *cache, size_t capacity_bytes)
+{
+    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
+        struct fh_cache_bin *bin = fh_cache_bin_of(cache, size | FH_CACHE_ASIDE);
+        bin->head = NULL;
+        bin->room = fh_cache_capacity(size, capacity_bytes);
+        bin->magic = fh_block_magic((uint32_t)size);
+    }
+    cache->tag |= FH_CACHE_ASIDE;
+}
+
 void *fh_cache_take_checked(struct fh_cache_bin *bin, size_t class_bytes)
 {
     void *block = bin->head, *next;

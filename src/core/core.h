@@ -67,6 +67,8 @@ extern uint32_t fh_fork_has_torn;
 
 /* Small blocks: small.c. */
 void *fh_small_alloc(struct fh_state *state, size_t class_bytes);
+/* While frees are set aside: up to `most` blocks for malloc to pop, from those or from slabs; how many. */
+uint32_t fh_small_refill(struct fh_state *state, size_t class_bytes, uint32_t most);
 /* A block of anybody's slabs that has been checked. */
 void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry);
 /* Stops unless the pointer is a block of a slab that the program holds. */

@@ -10,6 +10,7 @@
 #include "options.h"
 #include "os.h"
 #include "pagemap.h"
+#include "sampling.h"
 #include "state.h"
 #include "wholesale.h"
 
@@ -38,7 +39,7 @@ static void *alloc_beyond_small(struct fh_state *state, size_t request_bytes, si
 }
 
 /* MALLOC_PERTURB_: new blocks hold the complement of the byte, unless they must be zero. */
-static void perturb_new(void *pointer)
+FH_NOINLINE static void perturb_new(void *pointer)
 {
     size_t byte = fh_load_relaxed(&fh_options.perturb);
     if (FH_UNLIKELY(byte)) memset(pointer, (int)(byte ^ 0xff), fh_core_usable(pointer));
@@ -64,8 +65,36 @@ static bool may_fit_after_trim(size_t request_bytes)
            fh_load_relaxed(&fh_wholesale.obtained_bytes) - fh_load_relaxed(&fh_wholesale.returned_bytes);
 }
 
+static void *alloc_sampled_once(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed,
+                                struct fh_sampling_choice *choice)
+{
+    if (!state || !fh_state_is_sampled(state)) return alloc_once(state, request_bytes, alignment, zeroed);
+    void *pointer = fh_sampling_alloc(state, request_bytes, alignment, zeroed, choice);
+    if (pointer) return pointer;
+    /* Larger, strangely aligned, or there was no memory for a slab: never a slab's block, whose free is not seen. */
+    pointer = alloc_once(state, fh_max(request_bytes, FH_SMALL_MOST + 1), alignment, zeroed);
+    if (pointer) fh_sampling_count(state, fh_core_usable(pointer), choice);
+    return pointer;
+}
+
+/* As alloc, while allocations are counted. */
+FH_NOINLINE static void *alloc_sampled(size_t request_bytes, size_t alignment, bool *zeroed)
+{
+    struct fh_state *state = fh_state_enter();
+    struct fh_sampling_choice choice = {0};
+    void *pointer = alloc_sampled_once(state, request_bytes, alignment, zeroed, &choice);
+    if (FH_UNLIKELY(!pointer && state && may_fit_after_trim(request_bytes))) {
+        fh_core_reclaim(state);
+        pointer = alloc_sampled_once(state, request_bytes, alignment, zeroed, &choice);
+    }
+    fh_state_leave(state);
+    if (choice.usable_bytes && pointer) fh_sampling_mode.taken(pointer, choice.usable_bytes, choice.chosen);
+    return pointer;
+}
+
 static void *alloc(size_t request_bytes, size_t alignment, bool *zeroed)
 {
+    if (FH_UNLIKELY(fh_sampling_is_on())) return alloc_sampled(request_bytes, alignment, zeroed);
     fh_core_ensure_init();
     struct fh_state *state = fh_state_enter();
     void *pointer = alloc_once(state, request_bytes, alignment, zeroed);
@@ -130,6 +159,12 @@ static size_t checked_usable(void *pointer, uint32_t entry)
 
 size_t fh_core_usable(void *pointer) { return checked_usable(pointer, entry_of(pointer)); }
 
+FH_NOINLINE static bool sampled_free_keeps(struct fh_state *state, void *pointer, size_t usable)
+{
+    fh_sampling_freed(pointer);
+    return state && fh_state_is_sampled(state) && fh_sampling_keep(state, pointer, usable);
+}
+
 void fh_core_free(void *pointer)
 {
     uint32_t entry = entry_of(pointer);
@@ -146,8 +181,14 @@ void fh_core_free(void *pointer)
     struct fh_state *state = fh_state_enter();
     switch (fh_entry_kind(entry)) {
     case FH_PAGE_SLAB: fh_small_free(state, pointer, entry); break;
-    case FH_PAGE_HEAP: fh_chunk_free(state, pointer, entry, usable); break;
-    default: fh_large_free(pointer); break;
+    case FH_PAGE_HEAP:
+        if (FH_UNLIKELY(fh_sampling_is_on()) && sampled_free_keeps(state, pointer, usable)) break;
+        fh_chunk_free(state, pointer, entry, usable);
+        break;
+    default:
+        fh_sampling_freed(pointer);
+        fh_large_free(pointer);
+        break;
     }
     fh_state_leave(state);
 }
@@ -161,8 +202,11 @@ static bool resize_in_place(void *pointer, uint32_t entry, size_t usable, size_t
         /* Beyond the threshold a mapping can grow without a copy, ever after. */
         if (request_bytes > usable && request_bytes >= fh_large_threshold()) return false;
         if (request_bytes <= usable && usable - request_bytes < FH_CHUNK_LEAST) return true; /* nothing to split off */
-        return request_bytes <= FH_CHUNK_MOST &&
-               fh_heap_resize(fh_heaps_get(fh_entry_owner(entry)), pointer, request_bytes);
+        if (request_bytes > FH_CHUNK_MOST) return false;
+        if (!fh_heap_resize(fh_heaps_get(fh_entry_owner(entry)), pointer, request_bytes)) return false;
+        fh_sampling_freed(pointer);
+        fh_sampling_resized(pointer);
+        return true;
     default: return false;
     }
 }
@@ -175,7 +219,9 @@ void *fh_core_realloc(void *pointer, size_t request_bytes)
     if (fh_entry_kind(entry) == FH_PAGE_LARGE) {
         /* A mapping stays one until it has shrunk well below the threshold. */
         if (request_bytes >= fh_load_relaxed(&fh_options.mmap_threshold) / 2) {
+            fh_sampling_freed(pointer); /* before its address may be another thread's */
             void *resized = fh_large_resize(pointer, request_bytes);
+            if (resized) fh_sampling_resized(resized);
             if (resized) return resized;
         }
     } else if (resize_in_place(pointer, entry, usable, request_bytes)) {

@@ -6,6 +6,7 @@
 #include "core.h"
 #include "fault.h"
 #include "pagemap.h"
+#include "sampling.h"
 #include "state.h"
 #include "wholesale.h"
 
@@ -31,7 +32,7 @@ static struct fh_slab *open_slab(struct fh_state *state, size_t class_bytes)
 
 static struct fh_run *run_of(struct fh_state *state, size_t class_bytes)
 {
-    return &state->runs[class_bytes / FH_ALIGNMENT];
+    return &state->runs[(class_bytes ^ (state->cache.tag & FH_CACHE_ASIDE)) / FH_ALIGNMENT];
 }
 
 /* Counts what the class's run has put onto its slab's list, and lets the run end. */
@@ -41,7 +42,7 @@ static void end_run(struct fh_state *state, size_t class_bytes)
     if (!run->bytes) return;
     uint32_t blocks = run->slab->free_count - run->counted;
     fh_count_add(&run->slab->class->listed, blocks);
-    fh_cache_bin_of(&state->cache, class_bytes)->room += (int32_t)blocks;
+    fh_cache_free_bin(&state->cache, class_bytes)->room += (int32_t)blocks;
     *run = (struct fh_run){0};
 }
 
@@ -103,7 +104,7 @@ static void put_own(struct fh_state *state, void *pointer, uint32_t entry)
         *run = (struct fh_run){slab, 1u << slab->shift, slab->free_count};
     }
     if (FH_UNLIKELY(!fh_slab_has_carved(run->slab, pointer))) fh_misuse(pointer, entry);
-    fh_cache_bin_of(&state->cache, class_bytes)->room--;
+    fh_cache_free_bin(&state->cache, class_bytes)->room--;
     if (fh_slab_put(run->slab, pointer, fh_guard_mark(fh_guard.secret, pointer))) fh_small_slab_changed(state, run);
 }
 
@@ -131,16 +132,21 @@ void fh_small_drain_inbox(struct fh_state *state)
     fh_fetch_sub_relaxed(&fh_transit_bytes, bytes);
 }
 
+static void flush_bin(struct fh_state *state, struct fh_cache_bin *bin, size_t class_bytes)
+{
+    size_t count, bytes;
+    void *list = bin->head;
+    bin->head = NULL;
+    put_list(state, list, &count, &bytes);
+    end_run(state, class_bytes);
+    bin->room += (int32_t)count;
+}
+
 void fh_small_flush_cache(struct fh_state *state)
 {
     for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
-        struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, size);
-        size_t count, bytes;
-        void *list = bin->head;
-        bin->head = NULL;
-        put_list(state, list, &count, &bytes);
-        end_run(state, size);
-        bin->room += (int32_t)count;
+        flush_bin(state, fh_cache_bin_of(&state->cache, size), size);
+        if (fh_state_is_sampled(state)) flush_bin(state, fh_cache_free_bin(&state->cache, size), size);
     }
 }
 
@@ -172,6 +178,42 @@ void *fh_small_alloc(struct fh_state *state, size_t class_bytes)
     return fh_cache_take_checked(bin, class_bytes);
 }
 
+uint32_t fh_small_refill(struct fh_state *state, size_t class_bytes, uint32_t most)
+{
+    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
+    struct fh_cache_bin *freed = fh_cache_free_bin(&state->cache, class_bytes);
+    uint32_t count = 0;
+    end_run(state, class_bytes); /* its room is given back, and it may be this slab's list that is taken now */
+    if (freed->head) {
+        int32_t held = fh_cache_capacity(class_bytes, state->sampling->capacity_bytes) - freed->room;
+        if ((uint32_t)held <= most) {
+            bin->head = freed->head;
+            bin->room -= held;
+            freed->head = NULL;
+            freed->room += held;
+            return (uint32_t)held;
+        }
+        while (freed->head && count < most) {
+            fh_cache_put(bin, fh_cache_take_checked(freed, class_bytes));
+            count++;
+        }
+        return count;
+    }
+    struct fh_slab *slab = usable_slab(state, class_bytes);
+    if (!slab) return 0;
+    end_run(state, class_bytes); /* draining the inbox may have begun one */
+    if (slab->free_count && slab->free_count <= most) {
+        bin->head = fh_slab_take_list(slab, &count);
+        bin->room -= (int32_t)count;
+    } else if (slab->free_count) {
+        for (; count < most; count++) fh_cache_put(bin, fh_slab_take_one(slab));
+    } else {
+        bin->head = fh_slab_carve(slab, most, &count);
+        bin->room -= (int32_t)count;
+    }
+    return count;
+}
+
 void fh_small_check(const void *pointer, uint32_t entry)
 {
     uint32_t class_bytes = entry & FH_ENTRY_SIZE_MASK;
@@ -183,8 +225,9 @@ void fh_core_free_full(void *pointer, uint32_t class_bytes)
 {
     struct fh_state *state = fh_state_of_cache(fh_cache_self());
     fh_cache_bin_of(&state->cache, class_bytes)->room++; /* that push took in vain */
-    if (FH_UNLIKELY(state->cache_bytes == 0)) fh_core_free(pointer);
-    else put_own(state, pointer, state->cache.tag | class_bytes);
+    if (FH_LIKELY(state->cache_bytes != 0)) put_own(state, pointer, state->cache.tag | class_bytes);
+    else if (fh_state_is_sampled(state)) put_own(state, pointer, state->cache.tag ^ class_bytes);
+    else fh_core_free(pointer);
 }
 
 void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry)
@@ -193,12 +236,12 @@ void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry)
         fh_remote_free(state, pointer, entry);
         return;
     }
-    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, entry & FH_ENTRY_SIZE_MASK);
+    struct fh_cache_bin *bin = fh_cache_free_bin(&state->cache, entry & FH_ENTRY_SIZE_MASK);
     if (bin->room > 0) { /* it came here not because the cache is full, but past the fast path */
         fh_cache_put(bin, pointer);
         return;
     }
     put_own(state, pointer, entry);
     /* In a special mode every free must come this long way: no run for the fast path to follow. */
-    if (state->cache_bytes == 0) fh_small_end_runs(state);
+    if (state->cache_bytes == 0 && !fh_state_is_sampled(state)) fh_small_end_runs(state);
 }

@@ -12,6 +12,7 @@
 #include "core.h"
 #include "options.h"
 #include "os.h"
+#include "sampling.h"
 #include "wholesale.h"
 
 /* Abandoned states that may keep their caches: enough for threads that come and go, a few at a time. */
@@ -44,18 +45,27 @@ uint32_t fh_state_id_end(void) { return fh_min(fh_load_relaxed(&id_end), FH_ENTR
 
 size_t fh_core_cache_bytes(void)
 {
-    return fh_load_relaxed(&fh_options.perturb) ? 0 : fh_load_relaxed(&fh_options.cache_bytes);
+    bool special = fh_load_relaxed(&fh_options.perturb) || fh_load_relaxed(&fh_sampling_mode.on);
+    return special ? 0 : fh_load_relaxed(&fh_options.cache_bytes);
+}
+
+/* Capacities as the options and modes want them; the cache is empty. */
+static void set_capacities(struct fh_state *state)
+{
+    state->cache_bytes = fh_core_cache_bytes();
+    fh_cache_init(&state->cache, state->id, state->cache_bytes);
+    bool sampled = fh_load_relaxed(&fh_sampling_mode.on) && fh_sampling_begin(state);
+    state->medium.most_bytes = state->cache_bytes || sampled ? fh_load_relaxed(&fh_options.medium_cache_bytes) : 0;
 }
 
 void fh_state_reset(struct fh_state *state)
 {
-    state->cache_bytes = fh_core_cache_bytes();
-    fh_cache_init(&state->cache, state->id, state->cache_bytes);
     fh_slab_owner_init(&state->slabs, state->id);
-    fh_medium_init(&state->medium, state->cache_bytes ? fh_load_relaxed(&fh_options.medium_cache_bytes) : 0);
+    fh_medium_init(&state->medium, 0);
+    set_capacities(state);
     for (int i = 0; i < FH_OUTGOING_SLOTS; i++) state->outgoing[i] = (struct fh_outgoing){0};
     state->published = (struct fh_state_published){0};
-    for (int i = 0; i < FH_CLASS_COUNT; i++) state->runs[i] = (struct fh_run){0};
+    for (int i = 0; i < FH_CACHE_BINS; i++) state->runs[i] = (struct fh_run){0};
     state->heap = fh_heaps_for(state->id);
 }
 
@@ -177,6 +187,7 @@ static void obey_trim(struct fh_state *state)
     state->trim_epoch = fh_load_relaxed(&fh_trim_epoch);
     fh_state_flush(state);
     fh_small_release_empty(state);
+    if (fh_load_relaxed(&fh_sampling_mode.on) && !fh_state_is_sampled(state)) set_capacities(state); /* since then */
 }
 
 struct fh_state *fh_state_self(void)
@@ -205,6 +216,10 @@ void fh_state_leave(struct fh_state *state)
 void fh_state_publish(struct fh_state *state)
 {
     fh_small_end_runs(state);
+    if (fh_state_is_sampled(state)) {
+        fh_sampling_publish(state);
+        return;
+    }
     for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT)
         fh_state_publish_class(state, size, fh_cache_bin_of(&state->cache, size)->room);
 }
@@ -213,6 +228,7 @@ void fh_state_flush(struct fh_state *state)
 {
     fh_remote_flush(state);
     fh_small_drain_inbox(state);
+    if (fh_state_is_sampled(state)) fh_sampling_flush(state);
     fh_small_flush_cache(state);
     fh_chunk_flush_cache(state);
     fh_state_publish(state);
@@ -224,9 +240,7 @@ void fh_state_apply_options(void)
     if (cache == &fh_cache_none || cache == &fh_cache_ended) return;
     struct fh_state *state = fh_state_of_cache(cache);
     fh_state_flush(state);
-    state->cache_bytes = fh_core_cache_bytes();
-    fh_cache_init(&state->cache, state->id, state->cache_bytes);
-    state->medium.most_bytes = state->cache_bytes ? fh_load_relaxed(&fh_options.medium_cache_bytes) : 0;
+    set_capacities(state);
 }
 
 /* Takes an abandoned state for a moment; false when somebody runs it or has it. */

@@ -66,8 +66,9 @@ struct fh_state {
     struct fh_medium medium;
     struct fh_outgoing outgoing[FH_OUTGOING_SLOTS];
     struct fh_state_published published;
-    struct fh_run runs[FH_CLASS_COUNT]; /* by class: where blocks that the cache has no room for go */
+    struct fh_run runs[FH_CACHE_BINS];  /* by bin of frees: where blocks that the cache has no room for go */
     struct fh_heap *heap;               /* where new chunks come from */
+    struct fh_sampling *sampling;       /* sampling.h; NULL while nothing was ever sampled */
     uintptr_t thread;                   /* fh_os_self() of the thread that runs it */
     size_t cache_bytes;                 /* capacity of each class; 0 while a special mode is on */
     uint32_t id;                        /* from 1; the owner in the page map */
@@ -83,6 +84,9 @@ struct fh_state {
 FH_STATIC_ASSERT(offsetof(struct fh_state, cache) == 0, "cache and state share their address");
 
 FH_INLINE struct fh_state *fh_state_of_cache(struct fh_cache *cache) { return (struct fh_state *)(void *)cache; }
+
+/* Whether its allocations are counted for a profile: a special mode. */
+FH_INLINE bool fh_state_is_sampled(const struct fh_state *state) { return fh_cache_is_aside(&state->cache); }
 
 /* The calling thread's state if it has one that is in no special mode; else NULL, and the long way is to be taken. */
 FH_INLINE struct fh_state *fh_state_if_plain(void)

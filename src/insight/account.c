@@ -13,6 +13,7 @@
 #include "large.h"
 #include "os.h"
 #include "pagemap.h"
+#include "samples.h"
 #include "state.h"
 #include "wholesale.h"
 
@@ -117,6 +118,10 @@ FH_EXPORT void fh_account_read(struct fh_account *account)
     size_t pagemap = fh_load_relaxed(&fh_wholesale.pagemap_bytes);
     size_t pagemap_resident = fh_min(fh_pagemap_resident_bytes(), pagemap);
     account->metadata_bytes += pagemap_resident + fh_load_relaxed(&fh_wholesale.state_bytes);
+    size_t tables, tables_resident;
+    fh_samples_measure(&tables, &tables_resident);
+    account->metadata_bytes += tables_resident;
+    account->untouched_bytes += tables - tables_resident;
     account->untouched_bytes += pagemap - pagemap_resident + fh_load_relaxed(&fh_wholesale.stranded_bytes);
     account->returned_bytes = fh_load_relaxed(&fh_wholesale.returned_bytes);
     if (fh_load_relaxed(&fh_fork_has_torn) == FH_FORK_TORN) rebase_ledger(account);

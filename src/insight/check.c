@@ -11,6 +11,7 @@
 #include "large.h"
 #include "os.h"
 #include "pagemap.h"
+#include "sampling.h"
 #include "state.h"
 #include "wholesale.h"
 
@@ -202,18 +203,26 @@ static bool is_cacheable(const struct fh_state *state, const void *block, size_t
     return (content & FH_CHUNK_IN_USE) && fh_chunk_size(content) - FH_CHUNK_TAG_BYTES == fh_class_usable(class_bytes);
 }
 
+static void check_cache_bin(struct check *check, struct fh_state *state, const struct fh_cache_bin *bin,
+                            size_t class_bytes, size_t capacity_bytes)
+{
+    int32_t expected = fh_cache_capacity(class_bytes, capacity_bytes) - bin->room;
+    for (void *block = bin->head; block; expected--) {
+        if (!is_cacheable(state, block, class_bytes) || expected <= 0 || !fh_guard_follow(block, &block)) {
+            violated(check, "S2", block, "cached block is not an object of this class, or is damaged");
+            return;
+        }
+    }
+    if (expected != 0) violated(check, "S1", bin, "the cache holds another number of blocks than it counts");
+}
+
 static void check_cache(struct check *check, struct fh_state *state)
 {
     for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT) {
-        struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, size);
-        int32_t expected = fh_cache_capacity(size, state->cache_bytes) - bin->room;
-        for (void *block = bin->head; block; expected--) {
-            if (!is_cacheable(state, block, size) || expected <= 0 || !fh_guard_follow(block, &block)) {
-                violated(check, "S2", block, "cached block is not an object of this class, or is damaged");
-                return;
-            }
-        }
-        if (expected != 0) violated(check, "S1", bin, "the cache holds another number of blocks than it counts");
+        check_cache_bin(check, state, fh_cache_bin_of(&state->cache, size), size, state->cache_bytes);
+        if (fh_state_is_sampled(state) && size <= FH_SMALL_MOST)
+            check_cache_bin(check, state, fh_cache_free_bin(&state->cache, size), size,
+                            state->sampling->capacity_bytes);
     }
 }
 

@@ -3,8 +3,9 @@
  *
  * Layer: os, the only folder with system calls. The system calls behind this page: brk, mmap, mremap, munmap, madvise,
  * mincore, futex, getrandom, openat, read, close, write, fstat, getpid, gettid, tgkill, sched_getaffinity,
- * rt_sigprocmask, rt_sigaction, prctl. No function here allocates, takes a lock, is a cancellation point or writes
- * errno. Unit tests link another implementation of this page (tests/unit/fake_os.c).
+ * rt_sigprocmask, rt_sigaction, prctl, clock_gettime, readlinkat, getcwd. No function here allocates, takes a lock, is
+ * a cancellation point or writes errno. Unit tests link another implementation of this page (tests/unit/fake_os.c),
+ * but for the part for profiles.
  */
 #ifndef FH_OS_H
 #define FH_OS_H
@@ -70,5 +71,23 @@ long fh_os_read_file(const char *path, char *out, size_t size);
 size_t fh_os_resident_bytes(void);
 /* The name of the process (prctl(2), PR_GET_NAME); out has 16 bytes. */
 void fh_os_process_name(char out[16]);
+
+/* --- For profiles (os_profile.c). --- */
+
+/* Whether the 8 bytes at an address can be read. */
+bool fh_os_is_readable(const void *address);
+/* Milliseconds of CLOCK_MONOTONIC, to a few of them; nanoseconds of CLOCK_REALTIME. */
+uint64_t fh_os_coarse_ms(void);
+uint64_t fh_os_unix_ns(void);
+/* The kernel's id of the calling thread. */
+int fh_os_tid(void);
+/* Opens a file to be written anew; a descriptor, or the negated error number. */
+long fh_os_create_file(const char *path);
+void fh_os_close(int fd);
+/* False when not everything could be written. */
+bool fh_os_write_all(int fd, const void *bytes, size_t length);
+/* The working folder and the program's file; their lengths, or -1. out is 0-terminated. */
+long fh_os_working_folder(char *out, size_t size);
+long fh_os_program_file(char *out, size_t size);
 
 #endif

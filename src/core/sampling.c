@@ -1,0 +1,216 @@
+/*
+ * sampling.c - see sampling.h.
+ *
+ * Layer: core. Owns the mode. No locks: what is counted belongs to a thread.
+ */
+#include "sampling.h"
+
+#include "core.h"
+#include "guard.h"
+#include "options.h"
+#include "os.h"
+#include "pagemap.h"
+#include "poisson.h"
+#include "state.h"
+#include "wholesale.h"
+
+struct fh_sampling_mode fh_sampling_mode;
+
+void fh_sampling_start(void)
+{
+    fh_store_release(&fh_sampling_mode.on, 1);
+    fh_state_apply_options();
+    fh_fetch_add_relaxed(&fh_trim_epoch, 1); /* threads that run already follow at their next slow step */
+}
+
+double fh_sampling_weight(size_t usable_bytes)
+{
+    uint64_t interval = fh_sampling_mode.interval_bytes;
+    return interval ? 1 / fh_one_less_exp((double)usable_bytes / (double)interval) : 0;
+}
+
+/* Bytes until the next point of the process. */
+static double draw_bytes(struct fh_sampling *sampling)
+{
+    uint64_t interval = fh_sampling_mode.interval_bytes;
+    return interval ? fh_random_exponential(&sampling->random, (double)interval) : 0x1p62;
+}
+
+/* Blocks of a class that fit before it: none with the probability that the first is chosen. */
+static uint32_t draw_blocks(struct fh_sampling *sampling, size_t class_bytes)
+{
+    double blocks = draw_bytes(sampling) / (double)fh_class_usable(class_bytes);
+    return blocks < UINT32_MAX - 1 ? (uint32_t)blocks : UINT32_MAX - 1;
+}
+
+#define SAMPLING_BYTES fh_align_up(sizeof(struct fh_sampling), fh_max(fh_os_page_size(), 4096))
+
+bool fh_sampling_begin(struct fh_state *state)
+{
+    /* Under perturb every call must come the slow way, frees too: nothing is set aside, and nothing counted. */
+    if (fh_load_relaxed(&fh_options.perturb)) return false;
+    if (!state->sampling) {
+        struct fh_sampling *made = fh_wholesale_map(SAMPLING_BYTES);
+        if (!made) return false;
+        fh_fetch_add_relaxed(&fh_wholesale.state_bytes, SAMPLING_BYTES);
+        uint64_t seed = fh_sampling_mode.seed;
+        if (!seed) fh_os_random(&seed, sizeof seed);
+        made->random = seed + ((uint64_t)state->id << 32);
+        made->bytes_left = (uint64_t)draw_bytes(made);
+        for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT)
+            made->blocks_left[size / FH_ALIGNMENT] = draw_blocks(made, size);
+        state->sampling = made;
+    }
+    struct fh_sampling *sampling = state->sampling;
+    sampling->capacity_bytes = fh_load_relaxed(&fh_options.cache_bytes);
+    for (int i = 0; i < FH_CACHED_COUNT; i++) {
+        sampling->freed[i] = NULL;
+        sampling->freed_count[i] = 0;
+    }
+    fh_cache_set_aside(&state->cache, sampling->capacity_bytes);
+    return true;
+}
+
+/* One block of the class: is it the chosen one? */
+static bool count_block(struct fh_sampling *sampling, size_t class_bytes)
+{
+    uint32_t *left = &sampling->blocks_left[class_bytes / FH_ALIGNMENT];
+    if ((*left)-- > 0) return false;
+    *left = draw_blocks(sampling, class_bytes);
+    return fh_sampling_mode.interval_bytes != 0;
+}
+
+/* How many blocks may be put where malloc pops them without being seen. */
+static uint32_t most_unseen(const struct fh_sampling *sampling, size_t class_bytes)
+{
+    uint32_t left = sampling->blocks_left[class_bytes / FH_ALIGNMENT];
+    return fh_sampling_mode.all ? fh_min(left, 1) : left;
+}
+
+static void *alloc_small(struct fh_state *state, size_t class_bytes, size_t alignment, bool *zeroed, bool *chosen)
+{
+    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
+    if (!bin->head) {
+        uint32_t most = most_unseen(state->sampling, class_bytes);
+        if (most == 0) {
+            *chosen = count_block(state->sampling, class_bytes);
+            return fh_chunk_alloc(state, class_bytes, alignment, zeroed);
+        }
+        state->sampling->blocks_left[class_bytes / FH_ALIGNMENT] -= fh_small_refill(state, class_bytes, most);
+        if (!bin->head) return NULL;
+        fh_sampling_publish_class(state, class_bytes);
+    }
+    return fh_cache_take_checked(bin, class_bytes);
+}
+
+/* From the chunks that were freed to where malloc pops them. */
+static void refill_chunks(struct fh_state *state, size_t class_bytes)
+{
+    struct fh_sampling *sampling = state->sampling;
+    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
+    size_t i = class_bytes / FH_ALIGNMENT;
+    uint32_t most = most_unseen(sampling, class_bytes), count = 0;
+    while (sampling->freed[i] && count < most) {
+        void *block = sampling->freed[i];
+        if (FH_UNLIKELY(!fh_guard_follow(block, &sampling->freed[i])))
+            fh_fault(FH_FAULT_DAMAGED_LINK, block, fh_class_usable(class_bytes), (struct fh_place){"a chunk", 0, -1});
+        fh_cache_put(bin, block);
+        count++;
+    }
+    sampling->freed_count[i] -= count;
+    sampling->blocks_left[i] -= count;
+    fh_sampling_publish_class(state, class_bytes);
+}
+
+static void *alloc_chunk_of_class(struct fh_state *state, size_t class_bytes, size_t alignment, bool *zeroed,
+                                  bool *chosen)
+{
+    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
+    if (!bin->head && state->sampling->freed_count[class_bytes / FH_ALIGNMENT]) refill_chunks(state, class_bytes);
+    if (bin->head && (uintptr_t)bin->head % alignment == 0) return fh_cache_take_checked(bin, class_bytes);
+    *chosen = count_block(state->sampling, class_bytes);
+    return fh_chunk_alloc(state, class_bytes, alignment, zeroed);
+}
+
+void *fh_sampling_alloc(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed,
+                        struct fh_sampling_choice *choice)
+{
+    *zeroed = false;
+    if (request_bytes > FH_CACHED_MOST) return NULL;
+    size_t class_bytes = fh_class_size(fh_max(request_bytes, 1));
+    if (request_bytes <= FH_SMALL_MOST) {
+        class_bytes = fh_align_up(class_bytes, alignment);
+        if (class_bytes > FH_SMALL_MOST || alignment > FH_BLOCK_PHASE) return NULL;
+    }
+    void *pointer = class_bytes <= FH_SMALL_MOST
+                        ? alloc_small(state, class_bytes, alignment, zeroed, &choice->chosen)
+                        : alloc_chunk_of_class(state, class_bytes, alignment, zeroed, &choice->chosen);
+    if (pointer && (choice->chosen || fh_sampling_mode.all)) choice->usable_bytes = fh_class_usable(class_bytes);
+    return pointer;
+}
+
+void fh_sampling_count(struct fh_state *state, size_t usable_bytes, struct fh_sampling_choice *choice)
+{
+    struct fh_sampling *sampling = state->sampling;
+    choice->chosen = usable_bytes > sampling->bytes_left;
+    if (choice->chosen) sampling->bytes_left = (uint64_t)draw_bytes(sampling);
+    else sampling->bytes_left -= usable_bytes;
+    if (choice->chosen || fh_sampling_mode.all) choice->usable_bytes = usable_bytes;
+}
+
+void fh_sampling_count_again(void *pointer)
+{
+    struct fh_state *state = fh_state_enter();
+    struct fh_sampling_choice choice = {0};
+    if (state && fh_state_is_sampled(state)) fh_sampling_count(state, fh_core_usable(pointer), &choice);
+    fh_state_leave(state);
+    if (choice.usable_bytes) fh_sampling_mode.taken(pointer, choice.usable_bytes, choice.chosen);
+}
+
+bool fh_sampling_keep(struct fh_state *state, void *pointer, size_t usable_bytes)
+{
+    size_t class_bytes = fh_align_down(usable_bytes, FH_ALIGNMENT), i = class_bytes / FH_ALIGNMENT;
+    struct fh_sampling *sampling = state->sampling;
+    if (class_bytes <= FH_SMALL_MOST || class_bytes > FH_CACHED_MOST) return false;
+    if ((int32_t)sampling->freed_count[i] >= fh_cache_capacity(class_bytes, sampling->capacity_bytes)) return false;
+    fh_guard_link(pointer, sampling->freed[i]);
+    sampling->freed[i] = pointer;
+    sampling->freed_count[i]++;
+    fh_sampling_publish_class(state, class_bytes);
+    return true;
+}
+
+void fh_sampling_publish_class(struct fh_state *state, size_t class_bytes)
+{
+    size_t i = class_bytes / FH_ALIGNMENT;
+    int32_t held = -fh_cache_bin_of(&state->cache, class_bytes)->room;
+    if (class_bytes <= FH_SMALL_MOST)
+        held += fh_cache_capacity(class_bytes, state->sampling->capacity_bytes) -
+                fh_cache_free_bin(&state->cache, class_bytes)->room;
+    else held += (int32_t)state->sampling->freed_count[i];
+    fh_store_relaxed(&state->published.cached[i], (uint32_t)held);
+}
+
+void fh_sampling_publish(struct fh_state *state)
+{
+    for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT)
+        fh_sampling_publish_class(state, size);
+}
+
+void fh_sampling_flush(struct fh_state *state)
+{
+    struct fh_sampling *sampling = state->sampling;
+    for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT) {
+        size_t i = size / FH_ALIGNMENT;
+        uint32_t unused = (uint32_t)-fh_cache_bin_of(&state->cache, size)->room;
+        sampling->blocks_left[i] += (uint32_t)fh_min(unused, UINT32_MAX - 1 - sampling->blocks_left[i]);
+        while (sampling->freed[i]) {
+            void *block = sampling->freed[i];
+            if (FH_UNLIKELY(!fh_guard_follow(block, &sampling->freed[i])))
+                fh_fault(FH_FAULT_DAMAGED_LINK, block, fh_class_usable(size), (struct fh_place){"a chunk", 0, -1});
+            fh_guard_unmark(block);
+            fh_heap_free(fh_heaps_get(fh_entry_owner(fh_pagemap_get(block))), block);
+        }
+        sampling->freed_count[i] = 0;
+    }
+}
