@@ -106,7 +106,8 @@ static void all_blocks_are_reported_once(void **state)
     begin(0, true);
     enum { TIMES = 1000 };
     for (unsigned i = 0; i < CLASSES; i++)
-        for (unsigned n = 0; n < TIMES; n++) fh_test_free(n % 2 ? fh_test_malloc(sizes[i]) : fh_test_calloc(1, sizes[i]));
+        for (unsigned n = 0; n < TIMES; n++)
+            fh_test_free(n % 2 ? fh_test_malloc(sizes[i]) : fh_test_calloc(1, sizes[i]));
     for (unsigned i = 0; i < CLASSES; i++) {
         assert_int_equal(tally[i].all, TIMES);
         assert_int_equal(tally[i].chosen, 0);
