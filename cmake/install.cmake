@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 install(TARGETS freehold_shared EXPORT freehold-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS freehold_record LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES ${CMAKE_BINARY_DIR}/libfreehold.a DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES include/freehold.h include/freehold_image.h include/freehold_trace.h
+install(FILES include/freehold.h include/freehold_image.h include/freehold_samples.h include/freehold_trace.h
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 if(TARGET freehold_tool)
   install(TARGETS freehold_tool RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

@@ -1,5 +1,5 @@
 /*
- * test_insight_unwind.c - the walk over the running thread's stack: it names each caller, and ends where the stack does.
+ * test_insight_unwind.c - the walk over the running thread's stack: it names each caller, and ends where that does.
  */
 #include "unit.h"
 
