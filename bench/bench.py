@@ -18,6 +18,7 @@ import picture
 import programs
 import report
 import results
+import traces
 from measure import Allocator, Runner, Workload, end_progress, note
 from results import PROGRAM, SUBJECT, TIMES
 
@@ -97,6 +98,7 @@ def all_workloads(tools, args, folder):
         found.append(Workload(name, kind, text, [tools.workloads, name, str(args.scale)]))
     real, missing = programs.programs(folder)
     found += [Workload(name, PROGRAM, text, argv, settings, prepare) for name, text, argv, settings, prepare in real]
+    found += [Workload(name, "trace", text, argv) for name, text, argv in traces.workloads(args.build)]
     if missing:
         note("left out, since the program is not installed: " + ", ".join(missing))
     if args.only:

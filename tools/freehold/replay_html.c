@@ -31,6 +31,7 @@ static const char head[] =
     "svg text { font: 12px system-ui, sans-serif; fill: var(--faint); }\n"
     "table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }\n"
     "th, td { text-align: right; padding: .25rem .5rem; border-bottom: 1px solid var(--rule); font-weight: normal; }\n"
+    "td { white-space: nowrap; }\n"
     "th:first-child, td:first-child { text-align: left; }\n"
     "th { color: var(--faint); }\n"
     ".key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .5em; }\n"
@@ -187,11 +188,12 @@ static void put_data(FILE *out, const struct fh_replay *replay)
         const struct fh_replay_result *result = &replay->results[i];
         fprintf(out, "{ name: ");
         put_script_string(out, replay->allocators[i].name);
-        fprintf(out, ", color: \"%s\", samples: [[0,0,0,0]", color(i));
+        fprintf(out, ", color: \"%s\", samples: [", color(i));
         for (size_t j = 0; j < result->sample_count; j++) {
             const struct fh_replay_sample *sample = &result->samples[j];
-            fprintf(out, ",[%llu,%llu,%llu,%llu]", (unsigned long long)sample->ns, (unsigned long long)sample->ops,
-                    (unsigned long long)sample->rss_bytes, (unsigned long long)sample->live_bytes);
+            fprintf(out, "%s[%llu,%llu,%llu,%llu]", j ? "," : "", (unsigned long long)sample->ns,
+                    (unsigned long long)sample->ops, (unsigned long long)sample->rss_bytes,
+                    (unsigned long long)sample->live_bytes);
         }
         fprintf(out, "] },\n");
     }
@@ -209,8 +211,9 @@ int fh_replay_write_html(const struct fh_replay *replay, const char *file)
     fputs(head, out);
     fprintf(out, "<h1>");
     put_text(out, replay->reader->command);
-    fprintf(out, "</h1>\n<p>%s calls, %llu threads, at most %.1f MiB live</p>\n", fh_number(calls, replay->plan->calls),
-            (unsigned long long)replay->plan->threads, (double)replay->plan->peak_live_bytes / (1 << 20));
+    fprintf(out, "</h1>\n<p>%s calls, %llu %s, at most %.1f MiB live</p>\n", fh_number(calls, replay->plan->calls),
+            (unsigned long long)replay->plan->threads, replay->plan->threads == 1 ? "thread" : "threads",
+            (double)replay->plan->peak_live_bytes / (1 << 20));
     fprintf(out, "<h2>Resident set</h2>\n"
                  "<p>over <label><input type=\"radio\" name=\"axis\" value=\"calls\" checked> calls</label> "
                  "<label><input type=\"radio\" name=\"axis\" value=\"time\"> time</label></p>\n"

@@ -46,8 +46,9 @@ void fh_replay_print_text(const struct fh_replay *replay)
 {
     char a[FH_NUMBER_BYTES], b[FH_NUMBER_BYTES];
     printf("%.71s\n", replay->reader->command);
-    printf("%s calls, %llu threads, at most %.1f MiB live\n\n", fh_number(a, replay->plan->calls),
-           (unsigned long long)replay->plan->threads, mib(replay->plan->peak_live_bytes));
+    printf("%s calls, %llu %s, at most %.1f MiB live\n\n", fh_number(a, replay->plan->calls),
+           (unsigned long long)replay->plan->threads, replay->plan->threads == 1 ? "thread" : "threads",
+           mib(replay->plan->peak_live_bytes));
     printf("%-*s %9s %9s %9s %9s %9s\n", NAME_COLUMNS, "", "time", "CPU", "peak MiB", "final MiB", "peak/live");
     for (size_t i = 0; i < replay->count; i++) {
         const struct fh_replay_result *result = &replay->results[i];

@@ -226,6 +226,12 @@ static int run_once(const char *program, const struct fh_replay_allocator *alloc
     return ended_well(allocator, child) ? 0 : FH_EXIT_FAILED;
 }
 
+static int compare_samples(const void *a, const void *b)
+{
+    uint64_t first = ((const struct fh_replay_sample *)a)->ops, second = ((const struct fh_replay_sample *)b)->ops;
+    return (first > second) - (first < second);
+}
+
 int fh_replay_run(const char *program, const struct fh_replay_allocator *allocator, const char *plan,
                   struct fh_replay_result *result)
 {
@@ -233,6 +239,8 @@ int fh_replay_run(const char *program, const struct fh_replay_allocator *allocat
     int status = run_once(program, allocator, NULL, plan, result);
     if (status == 0)
         status = run_once(program, allocator, "--latency", plan, result);
+    if (result->sample_count > 0) /* threads take them side by side */
+        qsort(result->samples, result->sample_count, sizeof(*result->samples), compare_samples);
     /* An allocator that keeps what it got stays at its peak, give or take a page: what counts is the moment, of those,
      * when the most was live. */
     uint64_t most = 0;

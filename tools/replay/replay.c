@@ -3,6 +3,7 @@
  * says what that took. `freehold replay` starts it, once for the time and memory and once for the latencies.
  *
  *     freehold-replay [--latency] PLAN        one figure a line: NAME VALUE; samples: sample NS OPS RSS LIVE
+ *     freehold-replay --bench PLAN            the figures of a workload of the bench
  *     freehold-replay --which                 the file whose malloc this program has
  *
  * Its own memory is mapped, not allocated, before it begins, and is left out of the figures.
@@ -25,7 +26,7 @@
 #include "histogram.h"
 #include "plan.h"
 
-enum { SAMPLES = 400, CACHE_LINE = 64, BATCH_MOST = 256, STACK_BYTES = 256 * 1024 };
+enum { SAMPLES = 400, SAMPLES_MORE = 2, CACHE_LINE = 64, BATCH_MOST = 256, STACK_BYTES = 256 * 1024 };
 
 /* What others may see of a thread. */
 struct progress {
@@ -51,7 +52,7 @@ struct sample {
 
 static struct {
     int fd, statm;
-    bool latency;
+    bool latency, bench;
     struct fh_plan_header header;
     struct fh_plan_chunk *unused;
     void **slots;
@@ -61,7 +62,7 @@ static struct {
     uint64_t own_bytes, start_ns, page_bytes;
     uint64_t done_ops, next_sample; /* atomic */
     int64_t live_bytes;             /* atomic */
-    struct sample samples[SAMPLES + 2];
+    struct sample samples[SAMPLES + SAMPLES_MORE];
     uint64_t sample_count; /* atomic */
 } run;
 
@@ -117,7 +118,7 @@ static uint64_t resident_bytes(void)
 static void sample(uint64_t ops)
 {
     uint64_t index = __atomic_fetch_add(&run.sample_count, 1, __ATOMIC_RELAXED);
-    if (index >= SAMPLES + 2)
+    if (index >= SAMPLES + SAMPLES_MORE)
         return;
     uint64_t rss = resident_bytes();
     run.samples[index] = (struct sample){.ns = now_ns() - run.start_ns,
@@ -133,7 +134,7 @@ static void batch_done(struct context *context, uint64_t ops)
     __atomic_add_fetch(&run.live_bytes, context->live_bytes, __ATOMIC_RELAXED);
     context->live_bytes = 0;
     uint64_t next = __atomic_load_n(&run.next_sample, __ATOMIC_RELAXED);
-    if (run.latency || done < next)
+    if (run.latency || run.bench || done < next)
         return;
     uint64_t after = done + run.header.ops / SAMPLES + 1;
     if (!__atomic_compare_exchange_n(&run.next_sample, &next, after, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
@@ -343,6 +344,17 @@ static void print_latencies(double ns_per_tick)
     }
 }
 
+/* What the bench wants to know; the rest it measures itself. */
+static void report_to_bench(uint64_t wall_ns)
+{
+    uint64_t aside = 0;
+    for (struct context *context = run.contexts; context; context = context->next)
+        aside = context->aside_ns > aside ? context->aside_ns : aside;
+    printf("operations %llu ns_per_operation %.3f rss_end_kib %llu\n", (unsigned long long)run.header.calls,
+           (double)(wall_ns > aside ? wall_ns - aside : 0) / (double)run.header.calls,
+           (unsigned long long)(resident_bytes() / 1024));
+}
+
 static void report(uint64_t wall_ns, double ns_per_tick, uint64_t peak, const struct rusage *usage)
 {
     uint64_t aside = 0, most_aside = 0, failures = 0;
@@ -363,7 +375,7 @@ static void report(uint64_t wall_ns, double ns_per_tick, uint64_t peak, const st
         print_latencies(ns_per_tick);
         return;
     }
-    uint64_t count = run.sample_count < SAMPLES + 2 ? run.sample_count : SAMPLES + 2;
+    uint64_t count = run.sample_count < SAMPLES + SAMPLES_MORE ? run.sample_count : SAMPLES + SAMPLES_MORE;
     for (uint64_t i = 0; i < count; i++) {
         const struct sample *s = &run.samples[i];
         printf("sample %llu %llu %llu %llu\n", (unsigned long long)s->ns, (unsigned long long)s->ops,
@@ -414,8 +426,9 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "--which") == 0)
         return print_provider();
     run.latency = argc == 3 && strcmp(argv[1], "--latency") == 0;
-    if (argc != 2 + run.latency) {
-        fprintf(stderr, "usage: freehold-replay [--latency] PLAN | --which\n");
+    run.bench = argc == 3 && strcmp(argv[1], "--bench") == 0;
+    if (argc != 2 + (run.latency || run.bench)) {
+        fprintf(stderr, "usage: freehold-replay [--latency | --bench] PLAN | --which\n");
         return 2;
     }
     prepare(argv[argc - 1]);
@@ -426,12 +439,17 @@ int main(int argc, char **argv)
     uint64_t start_ticks = fh_ticks();
     getrusage(RUSAGE_SELF, &before);
     run.start_ns = now_ns();
+    sample(0);
     replay_thread(main_context);
     for (struct context *context = run.contexts; context; context = context->next) {
         if (context->has_handle)
             pthread_join(context->handle, NULL);
     }
     uint64_t wall_ns = now_ns() - run.start_ns;
+    if (run.bench) {
+        report_to_bench(wall_ns);
+        return fflush(stdout) != 0;
+    }
     getrusage(RUSAGE_SELF, &usage);
     uint64_t peak = peak_rss();
     sample(run.header.ops);
