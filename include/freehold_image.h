@@ -94,6 +94,7 @@ struct fh_image_field {
     FIELD(heap_handed_over_bytes)                                                                                      \
     FIELD(heap_total_bytes)          /* of all segments */                                                             \
     FIELD(heap_free_bytes)           /* in bins */                                                                     \
+    FIELD(heap_purged_bytes)         /* of those: whole pages that went back to the kernel */                          \
     FIELD(heap_used_bytes)                                                                                             \
     FIELD(heap_used_chunks)                                                                                            \
     FIELD(heap_slab_bytes)                                                                                             \
@@ -108,6 +109,7 @@ struct fh_image_field {
     FIELD(slab_entry)                /* its pages' entry in the page map */                                            \
     FIELD(slab_heap)                                                                                                   \
     FIELD(slab_shift)                                                                                                  \
+    FIELD(slab_tail)                 /* bytes at its end that are the chunk's above: a piece of a cut slab */          \
     FIELD(slab_is_mapping)                                                                                             \
     FIELD(slab_free)                 /* the slab's own list */                                                         \
     FIELD(slab_free_count)                                                                                             \

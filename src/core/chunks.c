@@ -83,8 +83,9 @@ size_t fh_chunk_check(const void *pointer, uint32_t entry)
 
 void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry, size_t usable_bytes)
 {
-    if (!state || !fh_chunk_keep(state, pointer, usable_bytes))
-        fh_heap_free(fh_heaps_get(fh_entry_owner(entry)), pointer);
+    if (state && fh_chunk_keep(state, pointer, usable_bytes)) return;
+    fh_heap_free(fh_heaps_get(fh_entry_owner(entry)), pointer);
+    if (state && FH_UNLIKELY(fh_heap_return_epoch(state->heap) != state->return_epoch)) fh_return_step(state);
 }
 
 static void give_back(void *pointer) { fh_heap_free(fh_heaps_get(fh_entry_owner(fh_pagemap_get(pointer))), pointer); }

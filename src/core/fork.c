@@ -128,7 +128,7 @@ static void rebuild_slabs_of_heap(struct fh_heap *heap)
                     rebuild_slab(slab);
                     slabs++, slab_bytes += size;
                 } else {
-                    fh_pagemap_set(slab, fh_align_down(size, FH_PAGEMAP_GRAIN), fh_entry_of_heap(heap->id));
+                    fh_pagemap_set(slab, fh_align_up(size, FH_PAGEMAP_GRAIN), fh_entry_of_heap(heap->id));
                     fh_chunk_write(chunk, size, content & FH_CHUNK_FLAGS & ~(unsigned)FH_CHUNK_SLAB);
                 }
             }

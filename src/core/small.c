@@ -14,6 +14,7 @@
 static struct fh_slab *open_slab(struct fh_state *state, size_t class_bytes)
 {
     unsigned shift = fh_slab_next_shift(&state->slabs, class_bytes);
+    fh_return_demand(state);
     for (;; shift -= 2) {
         void *base = fh_heap_alloc_slab(state->heap, (size_t)1 << shift);
         if (base) return fh_slab_open(&state->slabs, base, shift, (uint32_t)class_bytes, state->heap->id, false);
@@ -36,7 +37,7 @@ static struct fh_run *run_of(struct fh_state *state, size_t class_bytes)
 }
 
 /* Counts what the class's run has put onto its slab's list, and lets the run end. */
-static void end_run(struct fh_state *state, size_t class_bytes)
+void fh_small_end_run(struct fh_state *state, size_t class_bytes)
 {
     struct fh_run *run = run_of(state, class_bytes);
     if (!run->bytes) return;
@@ -48,14 +49,14 @@ static void end_run(struct fh_state *state, size_t class_bytes)
 
 void fh_small_end_runs(struct fh_state *state)
 {
-    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) end_run(state, size);
+    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) fh_small_end_run(state, size);
 }
 
 static void release_slab(struct fh_state *state, struct fh_slab *slab)
 {
     size_t bytes = (size_t)1 << slab->shift;
     bool is_mapping = slab->is_mapping;
-    end_run(state, slab->class_bytes);
+    fh_small_end_run(state, slab->class_bytes);
     struct fh_heap *heap = fh_heaps_get(slab->heap);
     if (is_mapping) {
         fh_slab_close(&state->slabs, slab, 0);
@@ -78,7 +79,9 @@ void fh_small_slab_changed(struct fh_state *state, struct fh_run *run)
 {
     struct fh_slab *slab = run->slab;
     fh_slab_relist(slab);
-    if (fh_slab_is_empty(slab) && !is_reserve(slab)) release_slab(state, slab);
+    if (!fh_slab_is_empty(slab)) fh_return_left_slab(state, slab);
+    else if (!is_reserve(slab)) release_slab(state, slab);
+    fh_return_step(state);
 }
 
 void fh_small_release_empty(struct fh_state *state)
@@ -93,15 +96,25 @@ void fh_small_release_empty(struct fh_state *state)
     }
 }
 
+/* The class's run moves on to another slab: a good moment to cut up the one that it leaves. */
+static void leave_run(struct fh_state *state, size_t class_bytes)
+{
+    struct fh_run *run = run_of(state, class_bytes);
+    struct fh_slab *left = run->bytes ? run->slab : NULL;
+    fh_small_end_run(state, class_bytes);
+    if (left) fh_return_left_slab(state, left);
+}
+
 /* Back to its slab, by way of the class's run, which takes room in the cache that the run's end gives back. */
 static void put_own(struct fh_state *state, void *pointer, uint32_t entry)
 {
     size_t class_bytes = entry & FH_ENTRY_SIZE_MASK;
     struct fh_run *run = run_of(state, class_bytes);
     if (!run->bytes || (uintptr_t)pointer - (uintptr_t)run->slab >= run->bytes) {
-        end_run(state, class_bytes);
+        leave_run(state, class_bytes);
         struct fh_slab *slab = fh_slab_of(pointer, entry);
         *run = (struct fh_run){slab, 1u << slab->shift, slab->free_count};
+        fh_return_enter_slab(state, slab);
     }
     if (FH_UNLIKELY(!fh_slab_has_carved(run->slab, pointer))) fh_misuse(pointer, entry);
     fh_cache_free_bin(&state->cache, class_bytes)->room--;
@@ -138,7 +151,7 @@ static void flush_bin(struct fh_state *state, struct fh_cache_bin *bin, size_t c
     void *list = bin->head;
     bin->head = NULL;
     put_list(state, list, &count, &bytes);
-    end_run(state, class_bytes);
+    leave_run(state, class_bytes);
     bin->room += (int32_t)count;
 }
 
@@ -164,8 +177,8 @@ void *fh_small_alloc(struct fh_state *state, size_t class_bytes)
     if (!bin->head) {
         struct fh_slab *slab = usable_slab(state, class_bytes);
         if (!slab) return NULL;
-        end_run(state, class_bytes);   /* it may be this slab's list that is taken now */
-        if (state->cache_bytes == 0) { /* caching is off: one block at a time, so that every call comes here */
+        fh_small_end_run(state, class_bytes); /* it may be this slab's list that is taken now */
+        if (state->cache_bytes == 0) {        /* caching is off: one block at a time, so that every call comes here */
             void *block = fh_slab_take_one(slab);
             fh_guard_unmark(block);
             return block;
@@ -183,7 +196,7 @@ uint32_t fh_small_refill(struct fh_state *state, size_t class_bytes, uint32_t mo
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
     struct fh_cache_bin *freed = fh_cache_free_bin(&state->cache, class_bytes);
     uint32_t count = 0;
-    end_run(state, class_bytes); /* its room is given back, and it may be this slab's list that is taken now */
+    fh_small_end_run(state, class_bytes); /* its room is given back, and it may be this slab's list that is taken now */
     if (freed->head) {
         int32_t held = fh_cache_capacity(class_bytes, state->sampling->capacity_bytes) - freed->room;
         if ((uint32_t)held <= most) {
@@ -201,7 +214,7 @@ uint32_t fh_small_refill(struct fh_state *state, size_t class_bytes, uint32_t mo
     }
     struct fh_slab *slab = usable_slab(state, class_bytes);
     if (!slab) return 0;
-    end_run(state, class_bytes); /* draining the inbox may have begun one */
+    fh_small_end_run(state, class_bytes); /* draining the inbox may have begun one */
     if (slab->free_count && slab->free_count <= most) {
         bin->head = fh_slab_take_list(slab, &count);
         bin->room -= (int32_t)count;

@@ -67,6 +67,9 @@ void fh_state_reset(struct fh_state *state)
     state->published = (struct fh_state_published){0};
     for (int i = 0; i < FH_CACHE_BINS; i++) state->runs[i] = (struct fh_run){0};
     state->heap = fh_heaps_for(state->id);
+    state->cut_gate = (struct fh_gate){0};
+    state->cutting = false;
+    state->return_epoch = fh_heap_return_epoch(state->heap);
 }
 
 static struct fh_state *make_state(void)

@@ -74,7 +74,13 @@ struct fh_state {
     uint32_t id;                        /* from 1; the owner in the page map */
     uint32_t frozen_heaps;              /* between a fork's prepare and its end: how many heaps this thread froze */
     uint32_t unwanted_trims_seen;       /* of its heap; see route.c */
-    uint32_t trim_epoch;                /* the last fh_trim_epoch that it has seen */
+    struct fh_gate cut_gate;            /* giving back: return.c */
+    uint32_t return_epoch;              /* the last of its heap's that it has seen */
+    uint32_t return_steps;
+    bool cutting;        /* sparse slabs are cut up */
+    size_t sweep_bytes;  /* class that the sweep over all slabs has come to; above FH_SMALL_MOST at its end */
+    size_t sweep_left;   /* slabs of it yet to be looked at, at most */
+    uint32_t trim_epoch; /* the last fh_trim_epoch that it has seen */
 
     /* Others write here. */
     FH_ALIGNED(FH_CACHE_LINE) void *inbox; /* atomic: blocks of this owner's slabs, freed by others (guard.h links) */

@@ -30,7 +30,7 @@ static bool may_be_chunk(const struct fh_chunk *chunk)
     return !chunk || ((uint64_t)(uintptr_t)chunk & (FH_POINTER_BAD_BITS | 15)) == 8;
 }
 
-static struct fh_chunk *follow(struct fh_chunk *const *place)
+FH_INLINE struct fh_chunk *follow(struct fh_chunk *const *place)
 {
     struct fh_chunk *chunk = mixed(place, *place);
     if (FH_UNLIKELY(!may_be_chunk(chunk)))
@@ -89,14 +89,6 @@ void fh_bins_remove(struct fh_bins *bins, struct fh_chunk *chunk, size_t size)
     if (!bins->words[index / 64]) bins->summary &= ~((uint64_t)1 << index / 64);
 }
 
-size_t fh_chunk_aligned_offset(const struct fh_chunk *chunk, size_t size, size_t needed, size_t alignment, size_t phase)
-{
-    uintptr_t payload = (uintptr_t)chunk + FH_CHUNK_TAG_BYTES - phase;
-    size_t offset = fh_align_up(payload, alignment) - payload;
-    while (offset && offset < FH_CHUNK_LEAST) offset += alignment;
-    return offset <= size && size - offset >= needed ? offset : SIZE_MAX;
-}
-
 /* The first of a bin's leading chunks that fits. */
 static struct fh_chunk *fit_in_bin(const struct fh_bins *bins, unsigned index, size_t size, size_t alignment,
                                    size_t phase)
@@ -132,7 +124,8 @@ struct fh_chunk *fh_bins_find(const struct fh_bins *bins, size_t size, size_t al
         struct fh_chunk *chunk = fit_in_bin(bins, index, size, FH_ALIGNMENT, 0);
         if (chunk) return chunk;
         index = next_filled(bins, index + 1);
-        return index < FH_BIN_COUNT ? bins->heads[index] : NULL;
+        if (index >= FH_BIN_COUNT) return NULL;
+        if (FH_LIKELY(!fh_chunk_is_at_page_end(bins->heads[index]))) return bins->heads[index];
     }
     for (int tries = 0; tries < ALIGNED_TRIES; tries++, index++) {
         index = next_filled(bins, index);
@@ -141,6 +134,6 @@ struct fh_chunk *fh_bins_find(const struct fh_bins *bins, size_t size, size_t al
         if (chunk) return chunk;
     }
     /* From here on every chunk is large enough wherever it starts. */
-    index = next_filled(bins, fh_bins_index(size + alignment + FH_CHUNK_LEAST) + 1);
+    index = next_filled(bins, fh_bins_index(size + alignment + 3 * FH_CHUNK_LEAST) + 1);
     return index < FH_BIN_COUNT ? bins->heads[index] : NULL;
 }

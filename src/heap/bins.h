@@ -9,6 +9,7 @@
 #define FH_BINS_H
 
 #include "chunk.h"
+#include "pagemap.h"
 
 enum {
     FH_BIN_EXACT_LIMIT = 1024, /* sizes below have a bin of their own */
@@ -42,9 +43,27 @@ struct fh_chunk *fh_bins_find(const struct fh_bins *bins, size_t size, size_t al
 /* For validators: what follows a free chunk in its bin, without stopping at damage; false when the link is damaged. */
 bool fh_bins_peek(const struct fh_chunk *chunk, struct fh_chunk **next, struct fh_chunk **previous);
 
-/* Where in a chunk of `size` bytes an aligned chunk of `needed` bytes can start: its offset, 0 or at least
- * FH_CHUNK_LEAST so that what lies in front is a chunk too; SIZE_MAX when it doesn't fit. */
-size_t fh_chunk_aligned_offset(const struct fh_chunk *chunk, size_t size, size_t needed, size_t alignment,
-                               size_t phase);
+/* Where a slab was cut up, a chunk may begin in the last bytes of a slab's page, in which no block of a heap may start:
+ * the page map would take it for an object. Such a chunk stands here in its page. */
+FH_INLINE bool fh_chunk_is_at_page_end(const struct fh_chunk *chunk)
+{
+    return (uintptr_t)chunk % FH_PAGEMAP_GRAIN == FH_PAGEMAP_GRAIN - FH_CHUNK_LEAST - FH_CHUNK_TAG_BYTES;
+}
+
+/* Where in a chunk of `size` bytes an aligned chunk of `needed` bytes can start, its payload `phase` bytes behind a
+ * multiple of `alignment`: its offset, 0 or at least FH_CHUNK_LEAST so that what lies in front is a chunk too; SIZE_MAX
+ * when it doesn't fit. */
+FH_INLINE size_t fh_chunk_aligned_offset(const struct fh_chunk *chunk, size_t size, size_t needed, size_t alignment,
+                                         size_t phase)
+{
+    if (FH_LIKELY(alignment <= FH_ALIGNMENT && !fh_chunk_is_at_page_end(chunk))) return size >= needed ? 0 : SIZE_MAX;
+    uintptr_t payload = (uintptr_t)chunk + FH_CHUNK_TAG_BYTES - phase, from = payload;
+    if (FH_UNLIKELY(alignment <= FH_CHUNK_LEAST && fh_chunk_is_at_page_end(chunk)) && /* larger ones leave it anyway */
+        fh_entry_kind(fh_pagemap_get(chunk)) == FH_PAGE_SLAB)
+        from += FH_CHUNK_LEAST + FH_SLAB_BOUNDARY_BYTES;
+    size_t offset = fh_align_up(from, alignment) - payload;
+    while (FH_UNLIKELY(offset - 1 < FH_CHUNK_LEAST - 1)) offset += alignment;
+    return offset <= size && size - offset >= needed ? offset : SIZE_MAX;
+}
 
 #endif

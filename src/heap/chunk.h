@@ -35,7 +35,7 @@ enum {
     FH_CHUNK_PREVIOUS_IN_USE = 2,
     FH_CHUNK_TOP = 4,    /* of a free chunk: the wilderness, in no bin */
     FH_CHUNK_SLAB = 4,   /* of a chunk in use: it is a slab */
-    FH_CHUNK_PURGED = 8, /* of a free chunk: its whole pages were given back */
+    FH_CHUNK_PURGED = 8, /* of a free chunk: pages in it were given back; which, say the words behind its links */
     FH_CHUNK_FENCE = 8,  /* of a chunk in use: the end of a segment, no payload */
     FH_CHUNK_FLAGS = 15
 };
@@ -55,6 +55,32 @@ FH_INLINE struct fh_chunk *fh_chunk_at(struct fh_chunk *chunk, size_t offset)
 {
     return (struct fh_chunk *)(void *)((char *)chunk + offset);
 }
+
+/* Pages of a free chunk that went back to the kernel and were not touched since; empty when from >= to. */
+struct fh_span {
+    uintptr_t from, to;
+};
+/* A free chunk that is marked as purged: the span behind its links, sealed like tags. */
+struct fh_purged_chunk {
+    struct fh_chunk chunk;
+    uint64_t from, to;
+};
+FH_INLINE struct fh_span fh_chunk_span(const struct fh_chunk *chunk, uint64_t content)
+{
+    if (FH_LIKELY(!(content & FH_CHUNK_PURGED))) return (struct fh_span){0, 0};
+    const struct fh_purged_chunk *purged = (const struct fh_purged_chunk *)(const void *)chunk;
+    if (FH_UNLIKELY(!fh_guard_is_sealed(purged->from, (uintptr_t)&purged->from) ||
+                    !fh_guard_is_sealed(purged->to, (uintptr_t)&purged->to)))
+        fh_fault(FH_FAULT_DAMAGED_LINK, chunk, SIZE_MAX, (struct fh_place){"a free chunk", 0, -1});
+    return (struct fh_span){purged->from & FH_TAG_CONTENT, purged->to & FH_TAG_CONTENT};
+}
+FH_INLINE void fh_chunk_write_span(struct fh_chunk *chunk, struct fh_span span)
+{
+    struct fh_purged_chunk *purged = (struct fh_purged_chunk *)(void *)chunk;
+    purged->from = fh_guard_seal(span.from, (uintptr_t)&purged->from);
+    purged->to = fh_guard_seal(span.to, (uintptr_t)&purged->to);
+}
+FH_INLINE size_t fh_span_bytes(struct fh_span span) { return span.from < span.to ? span.to - span.from : 0; }
 
 /*
  * A chunk that is a slab: its tag stands behind the slab's base, and in front of the tag, at the base, is the place for

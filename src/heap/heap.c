@@ -31,49 +31,70 @@ static void note_unused(struct fh_heap *heap, size_t size)
     fh_count_sub(&heap->used_chunks, 1);
 }
 
-/* Makes [chunk, chunk + size) a free chunk in its bin. Its predecessor is in use (H3); its successor learns of it. */
+/* Makes [chunk, chunk + size) a free chunk in its bin. Its predecessor is in use (H3); its successor learns of it. It
+ * inherits the purged pages of those that were taken out. */
 static void make_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size)
 {
-    fh_chunk_write(chunk, size, FH_CHUNK_PREVIOUS_IN_USE);
+    unsigned flags = FH_CHUNK_PREVIOUS_IN_USE;
+    if (FH_UNLIKELY(heap->span_bytes)) flags |= fh_heap_inherit_span(heap, chunk, size);
+    fh_chunk_write(chunk, size, flags);
     fh_chunk_write_footer(chunk, size);
     fh_bins_insert(&heap->bins, chunk, size);
     fh_count_add(&heap->free_bytes, size);
 }
 
-static void take_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size)
+/* Takes a free chunk out of its bin. */
+FH_INLINE void take_free(struct fh_heap *heap, struct fh_chunk *chunk, uint64_t content)
 {
+    size_t size = fh_chunk_size(content);
+    if (FH_UNLIKELY(content & FH_CHUNK_PURGED)) fh_heap_take_span(heap, chunk, content);
+    if (FH_UNLIKELY(chunk == heap->left)) heap->left = NULL;
     fh_bins_remove(&heap->bins, chunk, size);
     fh_count_sub(&heap->free_bytes, size);
+}
+
+/* Chunk borders within [chunk, chunk + size) are gone. */
+static void forget_cursor(struct fh_heap *heap, struct fh_chunk *chunk, size_t size)
+{
+    if (FH_UNLIKELY((uintptr_t)heap->cursor - (uintptr_t)chunk < size)) heap->cursor = chunk;
 }
 
 size_t fh_heap_release_chunk(struct fh_heap *heap, struct fh_chunk *chunk)
 {
     uint64_t content = fh_chunk_read(chunk);
     size_t size = fh_chunk_size(content);
+    size_t freed = size;
     note_unused(heap, size);
     /* A tag that coalescing leaves behind in the middle of a free chunk says "free": a second free finds it. */
     fh_chunk_write(chunk, size, content & FH_CHUNK_PREVIOUS_IN_USE);
     if (!(content & FH_CHUNK_PREVIOUS_IN_USE)) {
         size_t previous = fh_chunk_previous_size(chunk);
         chunk = (struct fh_chunk *)(void *)((char *)chunk - previous);
-        if (FH_UNLIKELY(fh_chunk_size(fh_chunk_read(chunk)) != previous))
+        content = fh_chunk_read(chunk);
+        if (FH_UNLIKELY(fh_chunk_size(content) != previous))
             fh_fault(FH_FAULT_DAMAGED_HEADER, chunk, SIZE_MAX, place_of(heap));
-        take_free(heap, chunk, previous);
+        take_free(heap, chunk, content);
         size += previous;
     }
     struct fh_chunk *next = fh_chunk_at(chunk, size);
     uint64_t next_content = fh_chunk_read(next);
     if (next_content & FH_CHUNK_IN_USE) {
-        fh_chunk_set_previous_in_use(next, false);
-        make_free(heap, chunk, size);
-    } else if (next_content & FH_CHUNK_TOP) {
-        fh_heap_set_top(heap, chunk, size + fh_chunk_size(next_content));
-        return 0;
+        fh_chunk_write(next, fh_chunk_size(next_content),
+                       (unsigned)next_content & FH_CHUNK_FLAGS & ~(unsigned)FH_CHUNK_PREVIOUS_IN_USE);
     } else {
-        take_free(heap, next, fh_chunk_size(next_content));
+        if (next_content & FH_CHUNK_TOP) {
+            fh_heap_set_top(heap, chunk, size + fh_chunk_size(next_content));
+            forget_cursor(heap, chunk, size + fh_chunk_size(next_content));
+            if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, false);
+            return 0;
+        }
+        take_free(heap, next, next_content);
         size += fh_chunk_size(next_content);
-        make_free(heap, chunk, size);
     }
+    make_free(heap, chunk, size);
+    if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, false);
+    forget_cursor(heap, chunk, size);
+    if (FH_UNLIKELY(heap->returning)) fh_heap_note_free(heap, chunk, size, freed);
     return size;
 }
 
@@ -104,9 +125,11 @@ static struct fh_chunk *alloc_from_bins(struct fh_heap *heap, size_t needed, siz
     size_t phase = phase_of(flags);
     struct fh_chunk *chunk = fh_bins_find(&heap->bins, needed, alignment, phase);
     if (!chunk) return NULL;
-    size_t size = fh_chunk_size(fh_chunk_read(chunk));
+    uint64_t content = fh_chunk_read(chunk);
+    size_t size = fh_chunk_size(content);
     size_t offset = fh_chunk_aligned_offset(chunk, size, needed, alignment, phase);
-    take_free(heap, chunk, size);
+    FH_ASSERT(offset != SIZE_MAX);
+    take_free(heap, chunk, content);
     if (offset) {
         make_free(heap, chunk, offset);
         chunk = fh_chunk_at(chunk, offset);
@@ -115,6 +138,7 @@ static struct fh_chunk *alloc_from_bins(struct fh_heap *heap, size_t needed, siz
     } else {
         split(heap, chunk, size, needed, flags);
     }
+    if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, true);
     return chunk;
 }
 
@@ -276,6 +300,49 @@ void fh_heap_free_slab(struct fh_heap *heap, void *slab)
     fh_heap_free(heap, fh_chunk_payload(chunk));
 }
 
+bool fh_heap_hold(struct fh_heap *heap) { return fh_lock_try(&heap->lock); }
+
+void fh_heap_let_go(struct fh_heap *heap) { leave(heap); }
+
+/* A stretch of a slab's chunk becomes a chunk in use of its own. */
+static struct fh_chunk *tile(struct fh_chunk *whole, size_t from, size_t to, bool previous_in_use, bool is_slab)
+{
+    struct fh_chunk *chunk = fh_chunk_at(whole, from);
+    unsigned flags = FH_CHUNK_IN_USE | (previous_in_use ? FH_CHUNK_PREVIOUS_IN_USE : 0);
+    fh_chunk_write(chunk, to - from, flags | (is_slab ? FH_CHUNK_SLAB : 0));
+    return chunk;
+}
+
+void fh_heap_cut_slab(struct fh_heap *heap, void *slab, const struct fh_heap_part *parts, size_t count)
+{
+    struct fh_chunk *whole = fh_chunk_of_slab(slab);
+    uint64_t content = fh_chunk_read(whole);
+    size_t size = fh_chunk_size(content), at = 0, kept = 0, gaps = 0, largest = 0;
+    bool previous = content & FH_CHUNK_PREVIOUS_IN_USE;
+    struct fh_chunk *gap[FH_HEAP_PARTS_MOST + 1];
+    for (size_t i = 0; i <= count; i++) {
+        size_t offset = i < count ? parts[i].offset : size;
+        if (at < offset) {
+            /* The page map forgets the slab before the pages can be anybody's. A page whose end alone is free stays. */
+            char *from = (char *)fh_align_up((uintptr_t)slab + at, FH_PAGEMAP_GRAIN);
+            if (from < (char *)slab + offset)
+                fh_pagemap_set(from, (size_t)((char *)slab + offset - from), fh_entry_of_heap(heap->id));
+            gap[gaps++] = tile(whole, at, offset, previous, false);
+            previous = true; /* as long as it is not freed below */
+        }
+        if (i == count) break;
+        tile(whole, offset, offset + parts[i].bytes, previous, true);
+        previous = true;
+        at = offset + parts[i].bytes;
+        kept += parts[i].bytes;
+    }
+    fh_count_add(&heap->used_chunks, count + gaps - 1);
+    fh_fetch_add_relaxed(&heap->slab_chunks, count - 1);
+    fh_fetch_sub_relaxed(&heap->slab_bytes, size - kept);
+    for (size_t i = 0; i < gaps; i++) largest = fh_max(largest, fh_heap_release_chunk(heap, gap[i]));
+    fh_heap_maybe_trim(heap, largest);
+}
+
 bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes)
 {
     if (!enter(heap)) return false;
@@ -297,19 +364,26 @@ bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes)
         done = heap->top == next && least <= size + next_size;
         if (done) {
             fh_heap_set_top(heap, fh_chunk_at(chunk, needed), size + next_size - needed);
+            forget_cursor(heap, chunk, size + next_size);
             fh_chunk_write(chunk, needed, flags);
             fh_count_add(&heap->used_bytes, needed - size); /* wraps below zero where it shrinks: a difference */
         }
     } else if (needed > size) {
         done = next_free && needed <= size + next_size;
-        if (done) take_free(heap, next, next_size);
-        if (done) note_unused(heap, size);
-        if (done) split(heap, chunk, size + next_size, needed, 0);
+        if (done) {
+            take_free(heap, next, next_content);
+            note_unused(heap, size);
+            split(heap, chunk, size + next_size, needed, 0);
+            forget_cursor(heap, chunk, needed);
+            if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, true);
+        }
     } else if (size - needed >= FH_CHUNK_LEAST || (next_free && size > needed)) {
-        if (next_free) take_free(heap, next, next_size);
+        if (next_free) take_free(heap, next, next_content);
         else fh_chunk_set_previous_in_use(next, false);
         note_unused(heap, size);
         split(heap, chunk, next_free ? size + next_size : size, needed, 0);
+        if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, false);
+        forget_cursor(heap, chunk, size + (next_free ? next_size : 0));
     }
     if (done && needed < size) fh_heap_maybe_trim(heap, 0);
     if (done && !next_top && !(flags & FH_CHUNK_PREVIOUS_IN_USE)) fh_chunk_set_previous_in_use(chunk, false);

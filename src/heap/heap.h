@@ -12,6 +12,7 @@
 #define FH_HEAP_H
 
 #include "bins.h"
+#include "gate.h"
 #include "lock.h"
 
 /* A contiguous stretch of address space from the kernel; this record is its first bytes. */
@@ -45,6 +46,20 @@ struct fh_heap {
     size_t used_chunks;
     size_t slab_bytes; /* of used_bytes: slabs */
     size_t slab_chunks;
+    size_t purged_bytes; /* of free_bytes: pages that went back to the kernel and were not touched since */
+
+    /* Giving back what is free between blocks: heap_purge.c. */
+    struct fh_gate gate;
+    struct fh_gate top_gate; /* closes when trims are regretted though the threshold has risen as far as it may */
+    bool returning;          /* most of the heap is free: pages go back as they become free */
+    uint32_t return_epoch;   /* atomic: rises when it starts, and with every so many bytes that went */
+    size_t return_at_bytes;  /* free and not purged, from which on it is worth a look; 0: not set yet */
+    size_t regretted_bytes;  /* purged and allocated again, not told to the gate yet */
+    size_t since_epoch;      /* bytes purged since return_epoch rose */
+    struct fh_span span;     /* purged pages of the free chunks that the operation at hand took out of their bins */
+    size_t span_bytes;       /* of all of them; those that no free chunk has inherited */
+    struct fh_chunk *left;   /* the free chunk that the last free made larger */
+    struct fh_chunk *cursor; /* how far a sweep over all chunks has come; NULL: there is none */
     struct fh_bins bins;
 };
 
@@ -64,8 +79,25 @@ void *fh_heap_alloc_slab(struct fh_heap *heap, size_t slab_bytes);
 void fh_heap_free(struct fh_heap *heap, void *pointer);
 void fh_heap_free_slab(struct fh_heap *heap, void *slab);
 
+/*
+ * Cutting up a slab: its chunk becomes `count` slabs, given by their distance from its base and their bytes, in address
+ * order; what lies between is freed. The caller writes the slabs' headers while it holds the heap. fh_heap_hold is
+ * false when the lock is not free now.
+ */
+struct fh_heap_part {
+    uint32_t offset, bytes;
+};
+enum { FH_HEAP_PARTS_MOST = 16 };
+bool fh_heap_hold(struct fh_heap *heap);
+void fh_heap_let_go(struct fh_heap *heap);
+void fh_heap_cut_slab(struct fh_heap *heap, void *slab, const struct fh_heap_part *parts, size_t count);
+
 /* Makes the block at least `request_bytes` large where it stands, or shrinks it; false when it can't be done. */
 bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes);
+
+/* Heap 0 and the others: whether pages of free chunks go back as they become free; a number that changes from time to
+ * time while they do, for threads to give up what they keep. */
+FH_INLINE uint32_t fh_heap_return_epoch(const struct fh_heap *heap) { return fh_load_relaxed(&heap->return_epoch); }
 
 /* Gives back what the top can spare beyond `keep_bytes`, and the whole pages within free chunks, as glibc's malloc_trim
  * does; true if anything went. Holds the lock for a time in proportion to the free chunks. */
@@ -98,6 +130,28 @@ size_t fh_heap_release_chunk(struct fh_heap *heap, struct fh_chunk *chunk);
 void fh_heap_drain(struct fh_heap *heap);
 /* The same, taking the lock; nothing happens when it is not to be had now. */
 void fh_heap_settle(struct fh_heap *heap);
+
+/* A chunk has become free, or a free one larger: [chunk, chunk + size), of which a free brought `freed` bytes. */
+void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size, size_t freed);
+/* After a free: goes on with a sweep, or looks whether one is due. */
+void fh_heap_look_around(struct fh_heap *heap);
+FH_INLINE void fh_heap_maybe_return(struct fh_heap *heap)
+{
+    if (FH_UNLIKELY(heap->free_bytes - heap->purged_bytes >= heap->return_at_bytes)) fh_heap_look_around(heap);
+}
+/* Memory that had gone back is allocated again. */
+void fh_heap_note_regret(struct fh_heap *heap, size_t bytes);
+/* A purged chunk has been taken out of its bin; a free chunk is made: what of the span lies in it, as a flag. */
+void fh_heap_take_span(struct fh_heap *heap, const struct fh_chunk *chunk, uint64_t content);
+unsigned fh_heap_inherit_span(struct fh_heap *heap, struct fh_chunk *chunk, size_t size);
+/* The operation is over; what no free chunk has inherited was allocated, or is forgotten. */
+void fh_heap_end_span(struct fh_heap *heap, bool allocated);
+/* Gives back pages of a free chunk that are not purged, at most so many bytes of it; how many went. */
+size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t most_bytes);
+/* The whole pages within a free chunk, behind the words and before the footer. */
+struct fh_span fh_chunk_inner_pages(const struct fh_chunk *chunk, size_t size);
+/* Forgets the sweep and the last free; when a segment goes. */
+void fh_heap_stop_sweep(struct fh_heap *heap);
 
 FH_INLINE struct fh_chunk *fh_segment_first(struct fh_segment *segment)
 {

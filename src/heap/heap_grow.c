@@ -25,6 +25,7 @@ static void learn_from_growth(struct fh_heap *heap)
     if (heap->fresh < heap->trimmed_to || (size_t)(heap->fresh - heap->trimmed_to) < heap->trimmed_bytes / 2) return;
     size_t now = fh_max(heap->trim_at_bytes, fh_load_relaxed(&fh_options.trim_threshold));
     heap->trim_at_bytes = fh_max(now, fh_min(fh_max(2 * now, 2 * heap->trimmed_bytes), TRIM_AT_MOST));
+    if (now >= TRIM_AT_MOST) fh_gate_regret(&heap->top_gate, heap->trimmed_bytes);
     heap->trimmed_bytes = 0;
 }
 
@@ -206,6 +207,8 @@ static void unmap_empty_segments(struct fh_heap *heap)
             continue;
         }
         struct fh_segment *next = segment->next;
+        size_t purged = fh_span_bytes(fh_chunk_span(first, content));
+        fh_heap_stop_sweep(heap);
         fh_bins_remove(&heap->bins, first, size);
         fh_pagemap_set(segment, whole, 0);
         if (!fh_wholesale_unmap(segment, whole)) { /* refused: it is ours as before */
@@ -214,6 +217,7 @@ static void unmap_empty_segments(struct fh_heap *heap)
             return;
         }
         fh_count_sub(&heap->free_bytes, size);
+        fh_count_sub(&heap->purged_bytes, purged);
         fh_count_sub(&heap->total_bytes, whole);
         *link = next;
     }
@@ -221,11 +225,16 @@ static void unmap_empty_segments(struct fh_heap *heap)
 
 void fh_heap_maybe_trim(struct fh_heap *heap, size_t chunk_bytes)
 {
+    fh_heap_maybe_return(heap);
     if (FH_UNLIKELY(chunk_bytes >= GROW_AT_LEAST / 2)) unmap_empty_segments(heap); /* few are smaller */
     if (!heap->top) return;
     size_t at = fh_max(heap->trim_at_bytes, fh_load_relaxed(&fh_options.trim_threshold));
     char *top = (char *)heap->top;
     if (heap->fresh <= top || (size_t)(heap->fresh - top) <= at) return;
+    /* It has learned all that it may, and still its trims are regretted: not before the gate opens. */
+    if (FH_UNLIKELY(heap->trim_at_bytes >= TRIM_AT_MOST) && fh_load_relaxed(&fh_options.give_back) &&
+        !fh_gate_is_open(&heap->top_gate))
+        return;
     /* Of what the last trim gave back, something was touched again, but less than half: it was not wanted. One step
      * back towards the option's value. */
     if (heap->trimmed_bytes && heap->fresh > heap->trimmed_to) {
@@ -234,40 +243,4 @@ void fh_heap_maybe_trim(struct fh_heap *heap, size_t chunk_bytes)
         fh_count_add(&heap->unwanted_trims, 1);
     }
     fh_heap_trim_top(heap, fh_load_relaxed(&fh_options.top_pad));
-}
-
-/* Gives back the whole pages within a free chunk; its tag, links and footer stay. */
-static bool purge_chunk(struct fh_chunk *chunk, size_t page)
-{
-    uint64_t content = fh_chunk_read(chunk);
-    size_t size = fh_chunk_size(content);
-    if (content & FH_CHUNK_PURGED) return false;
-    uintptr_t from = fh_align_up((uintptr_t)chunk + sizeof *chunk, page);
-    uintptr_t to = fh_align_down((uintptr_t)fh_chunk_footer(chunk, size), page);
-    if (from >= to || !fh_os_discard((void *)from, to - from)) return false;
-    fh_chunk_write(chunk, size, (unsigned)(content & FH_CHUNK_FLAGS) | FH_CHUNK_PURGED);
-    return true;
-}
-
-/* Every free chunk that is large enough to have a page in its middle. */
-static bool purge_free_chunks(struct fh_heap *heap)
-{
-    size_t page = fh_max(fh_os_page_size(), 4096);
-    bool any = false;
-    for (unsigned index = fh_bins_index(page); index < FH_BIN_COUNT; index++) {
-        struct fh_chunk *chunk = heap->bins.heads[index], *next, *previous;
-        for (; chunk && fh_bins_peek(chunk, &next, &previous); chunk = next) any |= purge_chunk(chunk, page);
-    }
-    return any;
-}
-
-bool fh_heap_trim(struct fh_heap *heap, size_t keep_bytes)
-{
-    if (!fh_lock_acquire(&heap->lock)) return false;
-    fh_heap_drain(heap);
-    bool any = fh_heap_trim_top(heap, keep_bytes);
-    any |= purge_free_chunks(heap);
-    heap->trimmed_bytes = 0; /* asked for: growing again is no sign of thrashing */
-    fh_lock_release(&heap->lock);
-    return any;
 }

@@ -35,8 +35,9 @@ static void add_heap(struct fh_account *account, struct fh_heap *heap)
     account->live_bytes += heap->used_bytes - slab_bytes - blocks * FH_CHUNK_TAG_BYTES;
     account->live_blocks += blocks;
     account->rounding_bytes += slab_bytes; /* less what the slabs say of themselves, below */
-    account->free_bytes += heap->free_bytes + top - untouched;
-    account->untouched_bytes += untouched;
+    size_t purged = heap->purged_bytes;
+    account->free_bytes += heap->free_bytes - purged + top - untouched;
+    account->untouched_bytes += untouched + purged;
     if (locked) fh_lock_release(&heap->lock);
     size_t handed_over = fh_load_relaxed(&heap->handed_over_bytes);
     account->live_bytes -= handed_over;

@@ -59,7 +59,7 @@ static void check_slab(struct check *check, struct fh_slab *slab)
             violated(check, "S1", fh_slab_object(slab, i), "object on the free list is not marked as free");
         marked += is_marked;
     }
-    check->slabs.bytes += (size_t)1 << slab->shift;
+    check->slabs.bytes += fh_slab_bytes(slab);
     check->slabs.carved += (size_t)slab->carved * slab->class_bytes;
     check->slabs.capacity += (size_t)slab->capacity * slab->class_bytes;
     check->slabs.listed += (size_t)slab->free_count * slab->class_bytes;
@@ -84,8 +84,19 @@ static bool check_chunk(struct check *check, struct fh_chunk *chunk, uint64_t co
     return in_use;
 }
 
+/* What a free chunk says of its purged pages lies within its whole pages; how many bytes. */
+static size_t check_span(struct check *check, const struct fh_chunk *chunk, uint64_t content)
+{
+    if (!(content & FH_CHUNK_PURGED)) return 0;
+    struct fh_span inner = fh_chunk_inner_pages(chunk, fh_chunk_size(content)), span = {0, 0};
+    if (fh_span_bytes(inner)) span = fh_chunk_span(chunk, content);
+    if (!fh_span_bytes(span) || span.from < inner.from || span.to > inner.to)
+        violated(check, "H2", chunk, "purged pages of a free chunk are not within it");
+    return fh_span_bytes(span);
+}
+
 struct segment_sums {
-    size_t free_chunks, free_bytes, used_chunks, used_bytes, slab_chunks;
+    size_t free_chunks, free_bytes, purged_bytes, used_chunks, used_bytes, slab_chunks;
 };
 
 static void check_segment(struct check *check, struct fh_heap *heap, struct fh_segment *segment,
@@ -122,6 +133,7 @@ static void check_segment(struct check *check, struct fh_heap *heap, struct fh_s
         } else if (!saw_top) {
             sums->free_chunks++;
             sums->free_bytes += size;
+            sums->purged_bytes += check_span(check, chunk, content);
         }
         chunk = fh_chunk_at(chunk, size);
     }
@@ -168,7 +180,7 @@ static void check_heap(struct check *check, struct fh_heap *heap)
     if (binned_chunks != sums.free_chunks || binned_bytes != sums.free_bytes)
         violated(check, "H4", heap, "a free chunk is in no bin, or in two");
     if (total != heap->total_bytes || sums.free_bytes != heap->free_bytes || sums.used_bytes != heap->used_bytes ||
-        sums.used_chunks != heap->used_chunks)
+        sums.used_chunks != heap->used_chunks || sums.purged_bytes != heap->purged_bytes)
         violated(check, "A1", heap, "the heap's counters differ from its chunks");
     /* A slab that was handed over is flagged still, and counted no more, until the next holder of the lock frees it. */
     if (sums.slab_chunks != heap->slab_chunks && !fh_load_relaxed(&heap->handed_over))

@@ -17,11 +17,6 @@ void fh_account_report(int kept_stderr);
 /* Runs every validator, writes each violation to standard error, and aborts if there was one. */
 void fh_check_or_abort(void);
 
-/* The objects of a slab that are on its own list, a bit each; false when the list is not sound. */
-enum { FH_SLAB_BITS_WORDS = 65536 / 16 / 64 };
-bool fh_slab_listed_bits(const struct fh_slab *slab, uint64_t bits[FH_SLAB_BITS_WORDS]);
-FH_INLINE bool fh_bit(const uint64_t *bits, uint32_t i) { return bits[i / 64] >> i % 64 & 1; }
-
 /* The segment of any heap that holds the address, and its heap's number; NULL for none. */
 struct fh_segment *fh_segment_around(uintptr_t address, uint32_t *heap);
 

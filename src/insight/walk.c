@@ -28,27 +28,11 @@ struct fh_segment *fh_segment_around(uintptr_t address, uint32_t *heap)
     return NULL;
 }
 
-bool fh_slab_listed_bits(const struct fh_slab *slab, uint64_t bits[FH_SLAB_BITS_WORDS])
-{
-    for (int i = 0; i < FH_SLAB_BITS_WORDS; i++) bits[i] = 0;
-    uint32_t count = 0;
-    void *next;
-    for (char *block = slab->free; block; block = next) {
-        uintptr_t offset = (uintptr_t)block - (uintptr_t)fh_slab_object(slab, 0);
-        uint32_t index = (uint32_t)(offset / slab->class_bytes);
-        if (!fh_slab_has_carved(slab, block) || offset % slab->class_bytes || fh_bit(bits, index)) return false;
-        if (!fh_guard_follow(block, &next)) return false;
-        bits[index / 64] |= (uint64_t)1 << index % 64;
-        count++;
-    }
-    return count == slab->free_count;
-}
-
 static int visit_slab(struct walk *walk, struct fh_slab *slab)
 {
     struct fh_block block = {
         .address = (uintptr_t)slab + FH_SLAB_BOUNDARY_BYTES, /* as of any chunk: the last 8 bytes lie beyond the slab */
-        .size_bytes = ((size_t)1 << slab->shift) - (slab->is_mapping ? FH_SLAB_BOUNDARY_BYTES : FH_CHUNK_TAG_BYTES),
+        .size_bytes = fh_slab_bytes(slab) - (slab->is_mapping ? FH_SLAB_BOUNDARY_BYTES : FH_CHUNK_TAG_BYTES),
         .kind = FH_BLOCK_SLAB,
         .state = FH_STATE_LIVE,
         .heap = slab->is_mapping ? UINT32_MAX : slab->heap,

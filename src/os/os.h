@@ -43,6 +43,8 @@ FH_INLINE uintptr_t fh_os_self(void) { return (uintptr_t)__builtin_thread_pointe
 void fh_os_futex_wait(uint32_t *word, uint32_t expected);
 void fh_os_futex_wake(uint32_t *word, uint32_t count);
 int fh_os_pid(void);
+/* Milliseconds on a clock that never goes back; a few of them coarse. 0 where there is none. */
+uint64_t fh_os_now_ms(void);
 /* CPUs that this process may really use: affinity and cgroup quota, at least 1. */
 unsigned fh_os_usable_cpus(void);
 /* True when the program runs with other rights than its caller's (getauxval(3), AT_SECURE). */

@@ -175,6 +175,16 @@ static unsigned cgroup_cpus(void)
     return quota_cpus(quota, number_at(&at));
 }
 
+uint64_t fh_os_now_ms(void)
+{
+    enum { CLOCK_MONOTONIC_COARSE_ID = 6 }; /* clock_gettime(2); no hardware is read */
+    struct {
+        int64_t s, ns;
+    } now = {0, 0};
+    if (fh_syscall2(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE_ID, &now) != 0) return 0;
+    return (uint64_t)now.s * 1000 + (uint64_t)now.ns / 1000000;
+}
+
 unsigned fh_os_usable_cpus(void)
 {
     uint64_t mask[64]; /* 4,096 CPUs */

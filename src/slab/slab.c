@@ -35,10 +35,10 @@ bool fh_slab_is_sound(const struct fh_slab *slab)
 }
 
 /* A slab joins (+1) or leaves (-1) its owner's sums; unsigned differences wrap as they should. */
-static void count_slab(struct fh_slab_owner *owner, const struct fh_slab *slab, size_t sign)
+void fh_slab_count(struct fh_slab_owner *owner, const struct fh_slab *slab, size_t sign)
 {
     struct fh_slab_class *class = slab->class;
-    size_t bytes = (size_t)1 << slab->shift;
+    size_t bytes = fh_slab_bytes(slab);
     fh_count_add(&class->slabs, sign);
     fh_count_add(&class->capacity, sign * slab->capacity);
     fh_count_add(&class->carved, sign * slab->carved);
@@ -46,25 +46,32 @@ static void count_slab(struct fh_slab_owner *owner, const struct fh_slab *slab, 
     fh_count_add(&owner->counts.slab_bytes, sign * bytes);
     if (slab->is_mapping) fh_count_add(&owner->counts.mapped_bytes, sign * bytes);
 }
-enum { JOINS = 1, LEAVES = -1 };
+
+void fh_slab_init(struct fh_slab_owner *owner, struct fh_slab *slab, unsigned shift, size_t bytes, uint32_t class_bytes)
+{
+    uintptr_t base = (uintptr_t)slab;
+    uintptr_t first = fh_first_block_start(base + FH_SLAB_HEAD_BYTES, class_bytes) - base;
+    memset((char *)slab + FH_SLAB_BOUNDARY_BYTES, 0, sizeof *slab - FH_SLAB_BOUNDARY_BYTES);
+    slab->capacity = (uint16_t)((bytes - first) / class_bytes);
+    slab->first = (uint16_t)first;
+    slab->class_bytes = (uint16_t)class_bytes;
+    slab->shift = (uint8_t)shift;
+    slab->tail = (uint16_t)(((size_t)1 << shift) - bytes);
+    slab->cut_at = slab->capacity / FH_SLAB_SPARSE;
+    slab->entry = fh_entry_of_slab(owner->id, class_bytes);
+    slab->class = fh_slab_class_of(owner, class_bytes);
+    slab->seal = seal_of(slab);
+}
 
 struct fh_slab *fh_slab_open(struct fh_slab_owner *owner, void *base, unsigned shift, uint32_t class_bytes,
                              uint32_t heap, bool is_mapping)
 {
     struct fh_slab *slab = base;
     size_t bytes = (size_t)1 << shift;
-    uintptr_t first = fh_first_block_start((uintptr_t)base + FH_SLAB_HEAD_BYTES, class_bytes) - (uintptr_t)base;
-    memset((char *)slab + FH_SLAB_BOUNDARY_BYTES, 0, sizeof *slab - FH_SLAB_BOUNDARY_BYTES);
-    slab->capacity = (uint16_t)((bytes - first) / class_bytes);
-    slab->first = (uint16_t)first;
-    slab->class_bytes = (uint16_t)class_bytes;
-    slab->shift = (uint8_t)shift;
+    fh_slab_init(owner, slab, shift, bytes, class_bytes);
     slab->is_mapping = is_mapping;
     slab->heap = (uint8_t)heap;
-    slab->entry = fh_entry_of_slab(owner->id, class_bytes);
-    slab->class = fh_slab_class_of(owner, class_bytes);
-    slab->seal = seal_of(slab);
-    count_slab(owner, slab, JOINS);
+    fh_slab_count(owner, slab, FH_SLAB_JOINS);
     fh_slab_relist(slab);
     fh_pagemap_set(base, bytes, slab->entry);
     return slab;
@@ -74,7 +81,7 @@ void fh_slab_close(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t e
 {
     FH_ASSERT(fh_slab_is_empty(slab));
     if (fh_list_is_linked(&slab->link)) fh_list_remove(&slab->link);
-    count_slab(owner, slab, (size_t)LEAVES);
+    fh_slab_count(owner, slab, (size_t)FH_SLAB_LEAVES);
     fh_pagemap_set(slab, (size_t)1 << slab->shift, entry);
     slab->seal = slab->entry = 0;
 }
@@ -139,6 +146,22 @@ void *fh_slab_carve(struct fh_slab *slab, uint32_t most, uint32_t *count)
     return first;
 }
 
+bool fh_slab_listed_bits(const struct fh_slab *slab, uint64_t bits[FH_SLAB_BITS_WORDS])
+{
+    for (int i = 0; i < FH_SLAB_BITS_WORDS; i++) bits[i] = 0;
+    uint32_t count = 0;
+    void *next;
+    for (char *block = slab->free; block; block = next) {
+        uintptr_t offset = (uintptr_t)block - (uintptr_t)fh_slab_object(slab, 0);
+        uint32_t index = (uint32_t)(offset / slab->class_bytes);
+        if (!fh_slab_has_carved(slab, block) || offset % slab->class_bytes || fh_bit(bits, index)) return false;
+        if (!fh_guard_follow(block, &next)) return false;
+        bits[index / 64] |= (uint64_t)1 << index % 64;
+        count++;
+    }
+    return count == slab->free_count;
+}
+
 void *fh_slab_take_one(struct fh_slab *slab)
 {
     uint32_t count;
@@ -167,6 +190,6 @@ void fh_slab_rebuild(struct fh_slab_owner *owner, struct fh_slab *slab)
         slab->free = block;
         slab->free_count++;
     }
-    count_slab(owner, slab, JOINS);
+    fh_slab_count(owner, slab, FH_SLAB_JOINS);
     fh_slab_relist(slab);
 }

@@ -40,6 +40,8 @@ struct fh_slab {
     uint16_t capacity;    /* objects that fit */
     uint16_t first;       /* offset of the first object from the slab's base */
     uint16_t class_bytes; /* size of an object */
+    uint16_t tail;        /* bytes at its end that are the heap's: of a piece with nothing above (slab_cut.c) */
+    uint16_t cut_at;      /* live objects, or fewer, with which it is worth cutting up */
     struct fh_slab_class *class; /* of its owner */
     struct fh_list link;         /* in the owner's list of its class, while it has objects to give */
 };
@@ -81,6 +83,12 @@ struct fh_slab *fh_slab_open(struct fh_slab_owner *owner, void *base, unsigned s
                              uint32_t heap, bool is_mapping);
 /* Forgets a slab that holds no object outside its own list; page map entries become `entry`. */
 void fh_slab_close(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t entry);
+
+/* Within the layer: a header without a place in lists and sums; a slab joins (+1) or leaves (-1) its owner's sums. */
+void fh_slab_init(struct fh_slab_owner *owner, struct fh_slab *slab, unsigned shift, size_t bytes,
+                  uint32_t class_bytes);
+enum { FH_SLAB_JOINS = 1, FH_SLAB_LEAVES = -1 };
+void fh_slab_count(struct fh_slab_owner *owner, const struct fh_slab *slab, size_t sign);
 
 /* The slab around a block whose page map entry is `entry`, of whatever size; stops at a damaged header. */
 struct fh_slab *fh_slab_search(const void *block, uint32_t entry);
@@ -130,8 +138,43 @@ FH_INLINE bool fh_slab_has_carved(const struct fh_slab *slab, const void *block)
 {
     return (uintptr_t)block - (uintptr_t)slab - slab->first < (size_t)slab->carved * slab->class_bytes;
 }
+/* Bytes from its base to its end. */
+FH_INLINE size_t fh_slab_bytes(const struct fh_slab *slab) { return ((size_t)1 << slab->shift) - slab->tail; }
 FH_INLINE bool fh_slab_is_empty(const struct fh_slab *slab) { return slab->free_count == slab->carved; }
 bool fh_slab_is_sound(const struct fh_slab *slab);
+FH_INLINE bool fh_bit(const uint64_t *bits, uint32_t i) { return bits[i / 64] >> i % 64 & 1; }
+/* The objects of a slab that are on its own list, a bit each; false when the list is not sound. */
+enum { FH_SLAB_BITS_WORDS = 65536 / 16 / 64 };
+bool fh_slab_listed_bits(const struct fh_slab *slab, uint64_t bits[FH_SLAB_BITS_WORDS]);
+
+/*
+ * Cutting up a slab with few live objects: each of its pages that holds some becomes a slab of its own, and what lies
+ * between goes back to the heap (slab_cut.c).
+ */
+enum { FH_SLAB_PIECES_MOST = 16, FH_SLAB_PIECE_TAIL_BYTES = 48, FH_SLAB_SPARSE = 8 };
+struct fh_slab_piece {
+    uint32_t offset; /* from the slab's base */
+    uint32_t bytes;
+    uint8_t shift;
+};
+struct fh_slab_cut {
+    uint32_t count;
+    struct fh_slab_piece pieces[FH_SLAB_PIECES_MOST];
+    uint64_t listed[FH_SLAB_BITS_WORDS];
+};
+/* Whether it is worth trying: few objects are not on its list, and not as many as at the last try. */
+FH_INLINE bool fh_slab_is_sparse(const struct fh_slab *slab)
+{
+    uint32_t live = (uint32_t)slab->carved - slab->free_count;
+    return live <= slab->cut_at && live * FH_SLAB_SPARSE <= slab->carved && slab->shift > FH_SLAB_SHIFT_LEAST &&
+           !slab->is_mapping;
+}
+/* How it would be cut into pieces of `page_bytes` (the kernel's) or more; false when that frees too little. */
+bool fh_slab_plan_cut(struct fh_slab *slab, size_t page_bytes, struct fh_slab_cut *cut);
+/* The pieces become slabs, with what they have of the list; those that hold memory above are written first. The page
+ * map entries of what lies between are the caller's. */
+void fh_slab_do_cut(struct fh_slab_owner *owner, struct fh_slab *slab, const struct fh_slab_cut *cut);
+
 FH_INLINE uint32_t fh_slab_owner_id(const struct fh_slab *slab) { return fh_entry_owner(slab->entry); }
 
 #endif

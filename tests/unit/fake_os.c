@@ -403,5 +403,7 @@ long fh_os_read_file(const char *path, char *out, size_t size)
     if (size) out[0] = 0;
     return -1;
 }
+uint64_t fh_os_now_ms(void) { return fake_os.now_ms; }
+
 size_t fh_os_resident_bytes(void) { return fake_os.resident_bytes; }
 void fh_os_process_name(char out[16]) { memcpy(out, "fake_process", 13); }

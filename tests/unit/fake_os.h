@@ -35,6 +35,7 @@ struct fake_os {
     bool secure;
     int pid;
     size_t resident_bytes;
+    uint64_t now_ms;             /* moves only when a test moves it */
     uint64_t seed;               /* of fh_os_random */
     int kept_stderr;             /* what fh_os_keep_stderr answers */
     bool abort_jumps;            /* fh_os_abort comes back to abort_to */

@@ -142,6 +142,7 @@ struct fh_image_chunk {
     uint64_t untouched_from; /* of top: from here on it was never used; else its end */
     enum fh_block_is is;
     bool purged;
+    uint64_t purged_from, purged_to; /* of a purged one: the pages that were given back */
 };
 enum { FH_SLAB_WORDS = 65536 / 16 / 64 };
 struct fh_image_slab {

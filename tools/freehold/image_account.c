@@ -44,6 +44,18 @@ static uint64_t whole_pages(struct fh_image *image, uint64_t start, uint64_t end
     return start < end ? fh_image_resident(image, start, end - start, NULL) : 0;
 }
 
+/* A free chunk, less its pages that were given back. */
+static uint64_t charge_free(struct fh_image *image, struct fh_image_account *account,
+                            const struct fh_image_chunk *chunk)
+{
+    uint64_t end = chunk->start + chunk->bytes;
+    if (chunk->purged_to == 0)
+        return charge(image, account, FH_FREE, chunk->start, chunk->bytes);
+    charge(image, account, FH_UNTOUCHED, chunk->purged_from, chunk->purged_to - chunk->purged_from);
+    return charge(image, account, FH_FREE, chunk->start, chunk->purged_from - chunk->start) +
+           charge(image, account, FH_FREE, chunk->purged_to, end - chunk->purged_to);
+}
+
 static void on_region(struct fh_image *image, const struct fh_region *region, void *arg)
 {
     struct fh_image_account *account = arg;
@@ -108,8 +120,8 @@ static void on_chunk(struct fh_image *image, const struct fh_region *region, con
         }
         break;
     case FH_IS_FREE:
-        resident = charge(image, account, FH_FREE, chunk->start, chunk->bytes);
-        add_place(&account->free_in_chunks, chunk->bytes, resident);
+        resident = charge_free(image, account, chunk);
+        add_place(&account->free_in_chunks, chunk->bytes - (chunk->purged_to - chunk->purged_from), resident);
         account->free_chunks++;
         use->free_blocks++;
         use->free_bytes += chunk->bytes;

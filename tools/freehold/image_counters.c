@@ -36,8 +36,9 @@ static void add_heap(struct fh_image *image, struct fh_image_counters *counters,
     bytes[FH_LIVE] += used - slab_bytes - blocks * TAG_BYTES - handed_over;
     bytes[FH_CACHED] += handed_over;
     bytes[FH_ROUNDING] += slab_bytes; /* less what the slabs say of themselves, in add_state */
-    bytes[FH_FREE] += OF(record, heap_free_bytes) + top_bytes - untouched;
-    bytes[FH_UNTOUCHED] += untouched;
+    uint64_t purged = OF(record, heap_purged_bytes);
+    bytes[FH_FREE] += OF(record, heap_free_bytes) - purged + top_bytes - untouched;
+    bytes[FH_UNTOUCHED] += untouched + purged;
     if (number < FH_HEAPS_SHOWN)
         counters->heap[number] = (struct fh_image_heap){.total_bytes = OF(record, heap_total_bytes),
                                                         .used_bytes = used,

@@ -119,7 +119,7 @@ bool fh_image_read_slab(struct fh_image *image, uint64_t start, struct fh_image_
     if (!bytes)
         return false;
     slab->start = start;
-    slab->bytes = (uint64_t)1 << shift;
+    slab->bytes = ((uint64_t)1 << shift) - fh_image_field(bytes, root->slab_tail);
     slab->class_bytes = (uint32_t)fh_image_field(bytes, root->slab_class_bytes);
     slab->first = (uint32_t)fh_image_field(bytes, root->slab_first);
     slab->capacity = (uint32_t)fh_image_field(bytes, root->slab_capacity);
@@ -165,6 +165,18 @@ static uint64_t resync(struct fh_image *image, uint64_t from, uint64_t end)
     return end;
 }
 
+/* Which pages of a free chunk were given back: two tags behind its links. */
+static void read_span(struct fh_image *image, struct fh_image_chunk *chunk)
+{
+    enum { SPAN_AT = 24 };
+    uint64_t from = fh_image_read_number(image, chunk->start + SPAN_AT, 8) & FH_TAG_CONTENT;
+    uint64_t to = fh_image_read_number(image, chunk->start + SPAN_AT + 8, 8) & FH_TAG_CONTENT;
+    if (from <= chunk->start || to <= from || to >= chunk->start + chunk->bytes)
+        return; /* changed under our eyes */
+    chunk->purged_from = from;
+    chunk->purged_to = to;
+}
+
 static void visit_chunk(struct walk *walk, const struct fh_region *region, uint64_t at, uint64_t content,
                         uint64_t fresh)
 {
@@ -190,6 +202,8 @@ static void visit_chunk(struct walk *walk, const struct fh_region *region, uint6
     } else {
         chunk.is = content & FH_TAG_TOP ? FH_IS_TOP : FH_IS_FREE;
         chunk.purged = !(content & FH_TAG_TOP) && (content & FH_TAG_PURGED);
+        if (chunk.purged)
+            read_span(image, &chunk);
         if (chunk.is == FH_IS_TOP && fresh > at && fresh < chunk.untouched_from)
             chunk.untouched_from = fresh;
     }

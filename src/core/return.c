@@ -1,0 +1,131 @@
+/*
+ * return.c - what threads do so that memory goes back: cutting up sparse slabs, giving up what caches keep.
+ *
+ * Layer: core. A thread works on its own slabs, at steps that are slow already: a slab has become empty or usable
+ * again, a run of frees has moved to another slab. When more than half of what is in a thread's slabs is free, they are
+ * looked through, one or two at each step, and those with few live objects are cut up (slab_cut.c); after that, those
+ * that runs leave behind. Whether the pages then go to the kernel is the heap's decision (heap_purge.c). When a heap
+ * begins to give back, and again after some megabytes, its threads empty their caches, since each block there holds a
+ * page.
+ */
+#include "atomics.h"
+#include "core.h"
+#include "options.h"
+#include "os.h"
+#include "state.h"
+
+enum {
+    WORTH_IT = 512 << 10, /* free bytes in a thread's slabs below which nothing is done */
+    STEP_SLABS = 8,       /* slabs looked at in one step */
+    STEP_CUTS = 2,        /* cut up in one: 10 microseconds each */
+    CACHE_BYTES = 1024,   /* of each class that a thread keeps meanwhile: each block there holds a page */
+    LOOK_EVERY = 8,       /* steps between two looks at the sums */
+    AGAIN_MS = 1000       /* from one time to the next */
+};
+
+static void cut(struct fh_state *state, struct fh_slab *slab)
+{
+    struct fh_slab_cut plan;
+    struct fh_heap_part parts[FH_SLAB_PIECES_MOST];
+    struct fh_heap *heap = fh_heaps_get(slab->heap);
+    fh_small_end_run(state, slab->class_bytes);
+    if (fh_slab_is_empty(slab) || !fh_slab_plan_cut(slab, fh_os_page_size(), &plan)) return;
+    if (!fh_heap_hold(heap)) return;
+    for (uint32_t i = 0; i < plan.count; i++)
+        parts[i] = (struct fh_heap_part){plan.pieces[i].offset, plan.pieces[i].bytes};
+    /* All of it with the heap's lock held: a fork waits for that, and finds either the whole or the pieces. */
+    fh_slab_do_cut(&state->slabs, slab, &plan);
+    fh_heap_cut_slab(heap, slab, parts, plan.count);
+    fh_heap_let_go(heap);
+}
+
+void fh_return_left_slab(struct fh_state *state, struct fh_slab *slab)
+{
+    if (state->cutting && fh_slab_is_sparse(slab)) cut(state, slab);
+}
+
+/* The last of a class's usable slabs comes to the front, and is cut up if it is sparse. */
+static void sweep_step(struct fh_state *state)
+{
+    for (int looked = 0, cuts = 0; looked < STEP_SLABS && cuts < STEP_CUTS && state->sweep_bytes <= FH_SMALL_MOST;
+         looked++) {
+        struct fh_slab_class *class = fh_slab_class_of(&state->slabs, state->sweep_bytes);
+        if (state->sweep_left == 0 || fh_list_is_empty(&class->usable)) {
+            state->sweep_bytes += FH_ALIGNMENT;
+            if (state->sweep_bytes <= FH_SMALL_MOST)
+                state->sweep_left = fh_slab_class_of(&state->slabs, state->sweep_bytes)->slabs;
+            continue;
+        }
+        state->sweep_left--;
+        struct fh_slab *slab = FH_CONTAINER(class->usable.prev, struct fh_slab, link);
+        fh_list_remove(&slab->link);
+        fh_list_push_front(&class->usable, &slab->link);
+        if (!fh_slab_is_sparse(slab)) continue;
+        cut(state, slab);
+        cuts++;
+    }
+}
+
+/* The capacity of the thread's caches, with what is in them as it is. */
+static void set_cache_bytes(struct fh_state *state, size_t bytes)
+{
+    for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT)
+        fh_cache_bin_of(&state->cache, size)->room +=
+            fh_cache_capacity(size, bytes) - fh_cache_capacity(size, state->cache_bytes);
+    state->cache_bytes = bytes;
+}
+
+static void start_cutting(struct fh_state *state)
+{
+    fh_gate_close(&state->cut_gate, AGAIN_MS);
+    state->cutting = true;
+    state->sweep_bytes = 0;
+    state->sweep_left = 0;
+    fh_state_flush(state);
+    if (!fh_state_is_sampled(state) && state->cache_bytes > CACHE_BYTES) set_cache_bytes(state, CACHE_BYTES);
+}
+
+static void stop_cutting(struct fh_state *state)
+{
+    state->cutting = false;
+    if (!fh_state_is_sampled(state) && state->cache_bytes) set_cache_bytes(state, fh_core_cache_bytes());
+}
+
+static size_t listed_bytes(struct fh_state *state)
+{
+    size_t listed = 0;
+    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT)
+        listed += fh_slab_class_of(&state->slabs, size)->listed * size;
+    return listed;
+}
+
+void fh_return_demand(struct fh_state *state)
+{
+    if (FH_UNLIKELY(state->cutting) && listed_bytes(state) < state->slabs.counts.slab_bytes / 4) stop_cutting(state);
+}
+
+void fh_return_enter_slab(struct fh_state *state, struct fh_slab *slab)
+{
+    if (FH_LIKELY(!state->cutting) || slab->shift == FH_SLAB_SHIFT_LEAST || slab->is_mapping) return;
+    uint32_t at = slab->carved - slab->carved / (4 * FH_SLAB_SPARSE);
+    if (slab->free_count < at && at < slab->notice_at) slab->notice_at = (uint16_t)at;
+}
+
+void fh_return_step(struct fh_state *state)
+{
+    uint32_t epoch = fh_heap_return_epoch(state->heap);
+    if (FH_UNLIKELY(epoch != state->return_epoch)) {
+        state->return_epoch = epoch;
+        fh_small_drain_inbox(state);
+        fh_small_flush_cache(state);
+        fh_chunk_flush_cache(state);
+        fh_state_publish(state);
+    }
+    if (state->cutting) {
+        if (state->sweep_bytes <= FH_SMALL_MOST) sweep_step(state);
+    } else if (state->return_steps++ % LOOK_EVERY == 0) {
+        size_t listed = listed_bytes(state);
+        if (listed < WORTH_IT || listed < state->slabs.counts.slab_bytes / 2) return;
+        if (fh_gate_is_open(&state->cut_gate)) start_cutting(state);
+    }
+}

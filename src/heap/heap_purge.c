@@ -1,0 +1,194 @@
+/*
+ * heap_purge.c - giving back the pages of free chunks that live blocks stand between.
+ *
+ * Layer: heap. Everything here runs with the heap's lock held. A process that goes idle calls nothing, so this is done
+ * at the free that leaves most of the heap free, and at those that follow. From then on the heap is *returning*: a
+ * chunk that a free has made larger is purged when frees move on to another place, and a sweep over all chunks, a few
+ * at each free, takes what was free before. Purged pages that are allocated again are regretted (gate.h): that ends it.
+ *
+ * Of a purged chunk the pages that went are remembered (struct fh_span), through splitting and coalescing, so that none
+ * goes twice and the account knows them as untouched.
+ */
+#include "atomics.h"
+#include "heap.h"
+#include "options.h"
+#include "os.h"
+
+enum {
+    WORTH_IT = 1 << 20,      /* free bytes below which nothing is done: what an idle heap may keep */
+    AT_ONCE = 64 << 10,      /* a chunk with so much to give back does not wait */
+    STEP_BYTES = 1 << 20,    /* what one free gives back at most, beside its own block: about 80 microseconds */
+    STEP_CHUNKS = 64,        /* chunks that a sweep looks at in one step */
+    EPOCH_BYTES = 2 << 20,   /* after so many bytes threads give up what they keep once more */
+    REGRET_STEP = 256 << 10, /* bytes taken again that end it: less may be chance */
+    REFUSED_MS = 10 * 1000   /* for so long the kernel is not asked again (mlockall, seccomp) */
+};
+
+struct fh_span fh_chunk_inner_pages(const struct fh_chunk *chunk, size_t size)
+{
+    size_t page = fh_max(fh_os_page_size(), 4096);
+    return (struct fh_span){fh_align_up((uintptr_t)chunk + sizeof(struct fh_purged_chunk), page),
+                            fh_align_down((uintptr_t)chunk + size - 8, page)};
+}
+
+static bool discard(uintptr_t from, uintptr_t to) { return from >= to || fh_os_discard((void *)from, to - from); }
+
+static void note_purged(struct fh_heap *heap, size_t bytes)
+{
+    fh_count_add(&heap->purged_bytes, bytes);
+    heap->since_epoch += bytes;
+    if (heap->since_epoch < EPOCH_BYTES) return;
+    heap->since_epoch = 0;
+    fh_count_add(&heap->return_epoch, 1);
+}
+
+void fh_heap_stop_sweep(struct fh_heap *heap) { heap->cursor = heap->left = NULL; }
+
+static void stop_returning(struct fh_heap *heap)
+{
+    heap->returning = false;
+    heap->return_at_bytes = WORTH_IT;
+    fh_heap_stop_sweep(heap);
+}
+
+size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t most_bytes)
+{
+    uint64_t content = fh_chunk_read(chunk);
+    size_t size = fh_chunk_size(content);
+    struct fh_span inner = fh_chunk_inner_pages(chunk, size), span = fh_chunk_span(chunk, content);
+    size_t inner_bytes = fh_span_bytes(inner), purged = fh_span_bytes(span);
+    if (inner_bytes <= purged) return 0;
+    if (!purged) span.from = span.to = inner.from;
+    /* Outwards from what is purged already: downwards first, then upwards. */
+    size_t below = fh_min(span.from - inner.from, most_bytes), above = fh_min(inner.to - span.to, most_bytes - below);
+    if (!discard(span.from - below, span.from) || !discard(span.to, span.to + above)) {
+        fh_gate_close(&heap->gate, REFUSED_MS);
+        stop_returning(heap);
+        return 0;
+    }
+    fh_chunk_write_span(chunk, (struct fh_span){span.from - below, span.to + above});
+    fh_chunk_write(chunk, size, (unsigned)(content & FH_CHUNK_FLAGS) | FH_CHUNK_PURGED);
+    note_purged(heap, below + above);
+    return below + above;
+}
+
+void fh_heap_note_regret(struct fh_heap *heap, size_t bytes)
+{
+    heap->regretted_bytes += bytes;
+    if (heap->regretted_bytes < REGRET_STEP) return;
+    fh_gate_regret(&heap->gate, heap->regretted_bytes);
+    heap->regretted_bytes = 0;
+    stop_returning(heap);
+}
+
+void fh_heap_take_span(struct fh_heap *heap, const struct fh_chunk *chunk, uint64_t content)
+{
+    struct fh_span span = fh_chunk_span(chunk, content);
+    size_t others = heap->span_bytes;
+    fh_count_sub(&heap->purged_bytes, fh_span_bytes(span));
+    heap->span_bytes += fh_span_bytes(span);
+    /* Of two neighbours the larger: what is forgotten will be purged once more at worst. */
+    if (!others || fh_span_bytes(span) > fh_span_bytes(heap->span)) heap->span = span;
+}
+
+unsigned fh_heap_inherit_span(struct fh_heap *heap, struct fh_chunk *chunk, size_t size)
+{
+    struct fh_span inner = fh_chunk_inner_pages(chunk, size);
+    struct fh_span span = {fh_max(heap->span.from, inner.from), fh_min(heap->span.to, inner.to)};
+    if (!fh_span_bytes(span)) return 0;
+    fh_chunk_write_span(chunk, span);
+    fh_count_add(&heap->purged_bytes, fh_span_bytes(span));
+    heap->span_bytes -= fh_span_bytes(span);
+    return FH_CHUNK_PURGED;
+}
+
+void fh_heap_end_span(struct fh_heap *heap, bool allocated)
+{
+    size_t bytes = heap->span_bytes;
+    heap->span = (struct fh_span){0, 0};
+    heap->span_bytes = 0;
+    if (allocated) fh_heap_note_regret(heap, bytes);
+}
+
+void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size, size_t freed)
+{
+    size_t most = fh_align_down(fh_max(STEP_BYTES, freed), fh_max(fh_os_page_size(), 4096));
+    struct fh_chunk *left = heap->left;
+    heap->left = chunk;
+    if (left && left != chunk) most -= fh_min(most, fh_heap_purge_chunk(heap, left, most));
+    if (size < AT_ONCE || !heap->returning) return;
+    size_t dirty =
+        fh_span_bytes(fh_chunk_inner_pages(chunk, size)) - fh_span_bytes(fh_chunk_span(chunk, fh_chunk_read(chunk)));
+    if (dirty >= AT_ONCE) fh_heap_purge_chunk(heap, chunk, most);
+}
+
+/* The segment that holds a chunk's tag. */
+static struct fh_segment *segment_of(struct fh_heap *heap, const struct fh_chunk *chunk)
+{
+    struct fh_segment *segment = heap->segments;
+    while (segment && !fh_segment_holds(segment, chunk)) segment = segment->next;
+    return segment;
+}
+
+/* Some chunks from the cursor on; NULL at the end. */
+static void sweep(struct fh_heap *heap)
+{
+    struct fh_segment *segment = segment_of(heap, heap->cursor);
+    struct fh_chunk *chunk = heap->cursor;
+    size_t most = STEP_BYTES;
+    for (int i = 0; segment && i < STEP_CHUNKS && most && heap->returning; i++) {
+        if (chunk >= fh_segment_end(segment) || chunk == heap->top) {
+            segment = segment->next;
+            chunk = segment ? fh_segment_first(segment) : NULL;
+            continue;
+        }
+        uint64_t content = fh_chunk_read(chunk);
+        if (!(content & FH_CHUNK_IN_USE)) most -= fh_heap_purge_chunk(heap, chunk, most);
+        if (most) chunk = fh_chunk_at(chunk, fh_chunk_size(content)); /* else there may be more of it */
+    }
+    if (heap->returning) heap->cursor = segment ? chunk : NULL;
+}
+
+void fh_heap_look_around(struct fh_heap *heap)
+{
+    size_t dirty = heap->free_bytes - heap->purged_bytes, used = heap->used_bytes;
+    if (heap->cursor) {
+        sweep(heap);
+        if (!heap->cursor && heap->returning) /* what is left is between blocks on their pages */
+            heap->return_at_bytes = heap->free_bytes - heap->purged_bytes + fh_max(WORTH_IT, used / 2);
+        return;
+    }
+    if (dirty < fh_max(WORTH_IT, used)) { /* halfway to where the two meet */
+        heap->return_at_bytes = fh_max(WORTH_IT, used > dirty ? dirty + (used - dirty) / 2 : 0);
+        return;
+    }
+    if (!heap->segments || !fh_gate_is_open(&heap->gate)) return;
+    heap->returning = true;
+    heap->regretted_bytes = 0;
+    heap->return_at_bytes = 0; /* at each free from now on */
+    heap->cursor = fh_segment_first(heap->segments);
+    fh_count_add(&heap->return_epoch, 1);
+}
+
+/* Every free chunk that is large enough to have a page in its middle. */
+static bool purge_free_chunks(struct fh_heap *heap)
+{
+    size_t before = heap->purged_bytes, page = fh_max(fh_os_page_size(), 4096);
+    for (unsigned index = fh_bins_index(page); index < FH_BIN_COUNT; index++) {
+        struct fh_chunk *chunk = heap->bins.heads[index], *next, *previous;
+        for (; chunk && fh_bins_peek(chunk, &next, &previous); chunk = next)
+            fh_heap_purge_chunk(heap, chunk, SIZE_MAX & ~(page - 1));
+    }
+    return heap->purged_bytes > before;
+}
+
+bool fh_heap_trim(struct fh_heap *heap, size_t keep_bytes)
+{
+    if (!fh_lock_acquire(&heap->lock)) return false;
+    fh_heap_drain(heap);
+    bool any = fh_heap_trim_top(heap, keep_bytes);
+    any |= purge_free_chunks(heap);
+    heap->trimmed_bytes = 0; /* asked for: growing again is no sign of thrashing */
+    fh_lock_release(&heap->lock);
+    return any;
+}

@@ -1,0 +1,28 @@
+/*
+ * gate.h - how often memory may be given back: what was given back and is touched again costs a page fault a page.
+ *
+ * Layer: pages. A page that goes back and comes again costs about 2.5 microseconds more than one that is left alone. So
+ * the first time memory is spared it goes; when it is wanted again, that is a regret, and the gate stays closed until
+ * sixteen times the cost of the regret has passed, and for a second at least. Thus whatever a program does, giving back
+ * takes at most about a sixteenth of its time, and one that uses its memory in short periods keeps it. A gate is
+ * guarded by the lock of what it belongs to.
+ */
+#ifndef FH_GATE_H
+#define FH_GATE_H
+
+#include "base.h"
+
+struct fh_gate {
+    uint64_t closed_until_ms; /* on the clock of os.h; 0: open */
+    uint64_t owed_until_us;   /* when sixteen times the cost of all regrets so far will have passed */
+    uint32_t patience;        /* questions to be answered "closed" before the clock is asked again */
+};
+
+/* Whether memory may be given back now; false for good while the option says so. */
+bool fh_gate_is_open(struct fh_gate *gate);
+/* Memory that was given back has been taken again: so many bytes. */
+void fh_gate_regret(struct fh_gate *gate, size_t bytes);
+/* Work that should not come again within a second, or the kernel has refused. */
+void fh_gate_close(struct fh_gate *gate, uint64_t ms);
+
+#endif

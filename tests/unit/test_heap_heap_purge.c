@@ -1,0 +1,228 @@
+/*
+ * test_heap_heap_purge.c - pages of free chunks that go back: when, which, and that they are known ever after.
+ */
+#include "unit.h"
+
+#include "core.h"
+#include "heap.h"
+#include "options.h"
+#include "pagemap.h"
+
+enum { MANY = 2000, SIZE = 3000, EVERY = 20 };
+static struct fh_heap *heap;
+static char *blocks[MANY];
+
+static void set_up(void)
+{
+    fh_core_ensure_init();
+    heap = fh_heaps_get(0);
+    for (int i = 0; i < MANY; i++) {
+        blocks[i] = fh_heap_alloc(heap, SIZE, 16, NULL);
+        unit_fill(blocks[i], SIZE, (unsigned)i);
+    }
+}
+
+/* All but one in EVERY, from `from` on. */
+static void drop_most(int from)
+{
+    for (int i = from; i < MANY; i++) {
+        if (i % EVERY == 0) continue;
+        unit_assert_filled(blocks[i], SIZE, (unsigned)i);
+        fh_heap_free(heap, blocks[i]);
+    }
+}
+
+static void assert_kept(void)
+{
+    for (int i = 0; i < MANY; i += EVERY) unit_assert_filled(blocks[i], SIZE, (unsigned)i);
+    assert_sound();
+}
+
+static size_t untouched(void)
+{
+    struct fh_account account;
+    fh_account_read(&account);
+    return account.untouched_bytes;
+}
+
+/* Five of six megabytes are free between live blocks: nearly all whole pages among them go, and are gone. */
+static void a_mostly_empty_heap_gives_back(void **state)
+{
+    (void)state;
+    set_up();
+    drop_most(0);
+    assert_kept();
+    size_t inner = heap->free_bytes - (size_t)(MANY / EVERY) * 4096;
+    print_message("purged %zu of %zu free\n", heap->purged_bytes, heap->free_bytes);
+    assert_true(heap->purged_bytes > inner * 9 / 10);
+    assert_true(untouched() >= heap->purged_bytes);
+    for (int i = EVERY / 2; i < MANY - EVERY; i += EVERY) { /* the middle of each hole */
+        uintptr_t page = fh_align_up((uintptr_t)blocks[i], 4096);
+        assert_true(unit_is_zero((void *)page, 4096));
+    }
+}
+
+static void turned_off_it_keeps_everything(void **state)
+{
+    (void)state;
+    fh_options.give_back = 0;
+    set_up();
+    drop_most(0);
+    assert_int_equal(heap->purged_bytes, 0);
+    assert_int_equal(fake_os.calls[FAKE_DISCARD], 0);
+    assert_kept();
+}
+
+static void half_full_it_keeps_everything(void **state)
+{
+    (void)state;
+    set_up();
+    drop_most(MANY * 6 / 10);
+    assert_int_equal(heap->purged_bytes, 0);
+    assert_kept();
+}
+
+/* Wanted again: nothing of the block is lost, the gate closes, and the next emptying within a second costs nothing. */
+static void what_is_wanted_again_is_kept(void **state)
+{
+    (void)state;
+    set_up();
+    drop_most(0);
+    size_t discards = fake_os.calls[FAKE_DISCARD];
+    for (int i = 0; i < MANY; i++) {
+        if (i % EVERY == 0) continue;
+        blocks[i] = fh_heap_alloc(heap, SIZE, 16, NULL);
+        unit_fill(blocks[i], SIZE, (unsigned)i);
+    }
+    assert_sound();
+    assert_false(heap->returning);
+    drop_most(0);
+    assert_int_equal(fake_os.calls[FAKE_DISCARD], discards);
+    assert_kept();
+    fake_os.now_ms += 60 * 1000; /* and later it goes after all */
+    for (int i = 0; i < 500; i++) fh_heap_free(heap, fh_heap_alloc(heap, 400, 16, NULL));
+    assert_true(fake_os.calls[FAKE_DISCARD] > discards);
+    assert_kept();
+}
+
+/* Splitting and coalescing keep what is known of purged pages. */
+static void spans_are_inherited(void **state)
+{
+    (void)state;
+    set_up();
+    drop_most(0);
+    size_t purged = heap->purged_bytes;
+    char *p = fh_heap_alloc(heap, 9 * SIZE, 16, NULL);
+    assert_sound();
+    assert_true(heap->purged_bytes < purged && heap->purged_bytes > purged - 9 * SIZE - 8192);
+    purged = heap->purged_bytes;
+    assert_true(fh_heap_resize(heap, p, 12 * SIZE)); /* into the neighbour */
+    assert_true(heap->purged_bytes < purged);
+    assert_sound();
+    assert_true(fh_heap_resize(heap, p, 400)); /* and back */
+    assert_sound();
+    fh_heap_free(heap, p);
+    assert_sound();
+    void *aligned = fh_heap_alloc(heap, 9000, 8192, NULL);
+    assert_sound();
+    fh_heap_free(heap, aligned);
+    for (int i = 0; i < MANY; i += EVERY) fh_heap_free(heap, blocks[i]); /* one great hole, and then the top */
+    assert_sound();
+    assert_int_equal(heap->used_bytes, 0);
+}
+
+static void a_kernel_that_refuses(void **state)
+{
+    (void)state;
+    fake_refuse(FAKE_DISCARD);
+    set_up();
+    drop_most(0);
+    assert_int_equal(heap->purged_bytes, 0);
+    assert_true(fake_os.calls[FAKE_DISCARD] > 0 && fake_os.calls[FAKE_DISCARD] < 5); /* it is not asked for ever */
+    assert_kept();
+}
+
+static void each_refusal_in_turn(void **state)
+{
+    (void)state;
+    fh_core_ensure_init();
+    for (size_t k = 1; k < 12; k++) {
+        set_up();
+        fake_refuse_kth(FAKE_DISCARD, k);
+        drop_most(0);
+        assert_kept();
+        for (int i = 0; i < MANY; i += EVERY) fh_heap_free(heap, blocks[i]);
+        assert_sound();
+        fake_os.now_ms += 60 * 1000;
+    }
+}
+
+/* No free takes long: beside what it frees itself, a megabyte at most. */
+static void steps_are_bounded(void **state)
+{
+    (void)state;
+    fh_options.trim_threshold = SIZE_MAX;
+    fh_core_ensure_init();
+    heap = fh_heaps_get(0);
+    char *big = fh_heap_alloc(heap, 64 * FH_MIB, 16, NULL), *end = fh_heap_alloc(heap, 1000, 16, NULL);
+    char *small[64];
+    for (int i = 0; i < 64; i++) small[i] = fh_heap_alloc(heap, 1000, 16, NULL);
+    fh_options.give_back = 0;
+    fh_heap_free(heap, big); /* 64 MiB free, nothing gone */
+    fh_options.give_back = 1;
+    size_t most = 0, before = 0;
+    for (int i = 0; i < 64; i += 2) {
+        fh_heap_free(heap, small[i]);
+        most = fh_max(most, heap->purged_bytes - before);
+        before = heap->purged_bytes;
+    }
+    assert_true(most > 0 && most <= 2 * FH_MIB);
+    assert_sound();
+    (void)end;
+}
+
+/* A slab that is cut up: pieces in use, the rest free, H1 to H4 as ever, and no block starts in a slab's page. */
+static void slabs_are_cut(void **state)
+{
+    (void)state;
+    fh_core_ensure_init();
+    heap = fh_heaps_get(0);
+    char *slab = fh_heap_alloc_slab(heap, 65536), *end = fh_heap_alloc(heap, 1000, 16, NULL);
+    static const struct fh_heap_part parts[] = {{4096, 4096 - 48}, {16384, 16384}, {32768, 4096}, {57344, 8192}};
+    fh_pagemap_set(slab, 65536, fh_entry_of_slab(1, 64));
+    assert_true(fh_heap_hold(heap));
+    fh_heap_cut_slab(heap, slab, parts, 4);
+    fh_heap_let_go(heap);
+    assert_int_equal(heap->slab_chunks, 4);
+    assert_int_equal(heap->slab_bytes, 4096 - 48 + 16384 + 4096 + 8192);
+    assert_true(heap->free_bytes >= 65536 - heap->slab_bytes);
+    for (size_t size = 257; size < 8000; size += 100) {
+        char *block = fh_heap_alloc(heap, size, 16, NULL);
+        assert_int_equal(fh_entry_kind(fh_pagemap_get(block)), FH_PAGE_HEAP);
+        char *aligned = fh_heap_alloc(heap, size, 32, NULL);
+        assert_aligned(aligned, 32);
+        assert_int_equal(fh_entry_kind(fh_pagemap_get(aligned)), FH_PAGE_HEAP);
+        fh_heap_free(heap, block);
+        fh_heap_free(heap, aligned);
+    }
+    for (int i = 0; i < 4; i++) {
+        fh_pagemap_set(slab + parts[i].offset, parts[i].bytes, fh_entry_of_heap(0));
+        fh_heap_free_slab(heap, slab + parts[i].offset);
+    }
+    fh_heap_free(heap, end);
+    assert_int_equal(heap->used_bytes + heap->slab_bytes + heap->slab_chunks, 0);
+    assert_sound();
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_mostly_empty_heap_gives_back),
+    cmocka_unit_test(turned_off_it_keeps_everything),
+    cmocka_unit_test(half_full_it_keeps_everything),
+    cmocka_unit_test(what_is_wanted_again_is_kept),
+    cmocka_unit_test(spans_are_inherited),
+    cmocka_unit_test(a_kernel_that_refuses),
+    cmocka_unit_test(each_refusal_in_turn),
+    cmocka_unit_test(steps_are_bounded),
+    cmocka_unit_test(slabs_are_cut),
+};
+UNIT_GROUP(heap_purge);

@@ -1,0 +1,75 @@
+/*
+ * test_pages_gate.c - when memory may be given back: never too soon after a regret, on a clock that the test moves.
+ */
+#include "unit.h"
+
+#include "gate.h"
+#include "options.h"
+
+enum { SECOND = 1000 };
+
+/* The clock is asked once in a while only. */
+static bool is_open(struct fh_gate *gate)
+{
+    for (int i = 0; i < 100; i++)
+        if (fh_gate_is_open(gate)) return true;
+    return false;
+}
+
+static void it_is_open_at_first(void **state)
+{
+    (void)state;
+    struct fh_gate gate = {0};
+    assert_true(fh_gate_is_open(&gate));
+    fh_options.give_back = 0;
+    assert_false(is_open(&gate));
+}
+
+static void a_regret_closes_it_for_a_second_at_least(void **state)
+{
+    (void)state;
+    fake_os.now_ms = 5000;
+    struct fh_gate gate = {0};
+    fh_gate_regret(&gate, 4096);
+    assert_false(is_open(&gate));
+    fake_os.now_ms += SECOND - 1;
+    assert_false(is_open(&gate));
+    fake_os.now_ms += 1;
+    assert_true(is_open(&gate));
+    assert_true(fh_gate_is_open(&gate)); /* and the clock is not asked again */
+}
+
+/* A gigabyte costs some 0.65 s to give back and fault in: sixteen times that, however it was counted. */
+static void large_regrets_close_it_in_proportion(void **state)
+{
+    (void)state;
+    for (size_t step = FH_MIB; step <= 1024 * FH_MIB; step *= 32) {
+        fake_os.now_ms = 7000;
+        struct fh_gate gate = {0};
+        for (size_t bytes = 0; bytes < 1024 * FH_MIB; bytes += step) fh_gate_regret(&gate, step);
+        fake_os.now_ms += 10 * SECOND;
+        assert_false(is_open(&gate));
+        fake_os.now_ms += SECOND;
+        assert_true(is_open(&gate));
+    }
+}
+
+static void it_can_be_closed_for_a_time(void **state)
+{
+    (void)state;
+    struct fh_gate gate = {0};
+    fh_gate_close(&gate, 10 * SECOND);
+    fh_gate_close(&gate, SECOND); /* the longer time stands */
+    fake_os.now_ms += 9 * SECOND;
+    assert_false(is_open(&gate));
+    fake_os.now_ms += SECOND;
+    assert_true(is_open(&gate));
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(it_is_open_at_first),
+    cmocka_unit_test(a_regret_closes_it_for_a_second_at_least),
+    cmocka_unit_test(large_regrets_close_it_in_proportion),
+    cmocka_unit_test(it_can_be_closed_for_a_time),
+};
+UNIT_GROUP(gate);
