@@ -32,7 +32,8 @@ PEERS = [
     ("tbb", ["libtbbmalloc_proxy.so.2"], "libtbbmalloc2"),
 ]
 # Mean length of a run, for the estimate that is printed first: measured on two cores at 2.6 GHz.
-RUN_S, IDLING = 0.32, "idles"
+RUN_S, PROGRAM_S = 0.35, 1.2
+IDLING = "idles"
 ON_DEMAND = "on-demand"
 
 
@@ -54,7 +55,7 @@ def parse_arguments():
     how = parser.add_argument_group("how")
     how.add_argument("--rounds", type=int, default=3, metavar="N", help="runs of each pair (3); medians are shown")
     how.add_argument("--scale", type=float, default=1, metavar="X", help="amount of work (1)")
-    how.add_argument("--idle", type=float, default=3, metavar="S", help="seconds that idle workloads wait (3)")
+    how.add_argument("--idle", type=float, default=2, metavar="S", help="seconds that idle workloads wait (2)")
     how.add_argument("--limit", type=int, default=120, metavar="S", help="seconds after which a run has failed (120)")
     how.add_argument("--no-calls", action="store_true",
                      help="spare the one more run of each pair that counts system calls and finds the exact peak")
@@ -183,7 +184,9 @@ def list_all(workloads, allocators):
 def tell_plan(workloads, allocators, args, csv_path):
     passes = args.rounds + (0 if args.no_calls else 1)
     idling = sum(w.kind == IDLING for w in workloads)
-    seconds = len(allocators) * (len(workloads) * RUN_S * args.scale * passes + idling * args.idle * args.rounds)
+    real = sum(w.kind == PROGRAM for w in workloads)
+    work_s = (len(workloads) - real) * RUN_S * args.scale + real * PROGRAM_S
+    seconds = len(allocators) * (work_s * passes + idling * args.idle * args.rounds)
     note(f"{len(workloads)} workloads x {len(allocators)} allocators ({', '.join(a.name for a in allocators)}), "
          f"{args.rounds} rounds{'' if args.no_calls else ' and one to count calls'}: about {seconds / 60:.0f} minutes "
          "on two cores that do nothing else")

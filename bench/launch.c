@@ -13,6 +13,7 @@
 #include "launch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,12 +77,9 @@ static void set_limit(unsigned limit_s)
     alarm(limit_s);
 }
 
-void launch_exec(char **argv, char **environment)
+void launch_prepare(void)
 {
-    close(result_fd);
     if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) launch_die("process group");
-    execve(argv[0], argv, environment);
-    launch_die(argv[0]);
 }
 
 void launch_started(pid_t pid) { command_pid = pid; }
@@ -91,7 +89,11 @@ static int launch_plain(char **argv, char **environment, struct rusage *usage)
     int status;
     pid_t child = fork();
     if (child == -1) launch_die("fork");
-    if (child == 0) launch_exec(argv, environment);
+    if (child == 0) {
+        launch_prepare();
+        execve(argv[0], argv, environment);
+        launch_die(argv[0]);
+    }
     launch_started(child);
     while (wait4(child, &status, 0, usage) == -1)
         if (errno != EINTR) launch_die("wait4");
@@ -134,6 +136,7 @@ int main(int argc, char **argv)
     }
     const char *fd = getenv("BENCH_RESULT_FD");
     if (fd != NULL) result_fd = atoi(fd);
+    if (fcntl(result_fd, F_SETFD, FD_CLOEXEC) != 0) launch_die("the file descriptor for the result");
     char **environment = changed_environment(argv + first, command - first);
     struct rusage usage;
     struct launch_counts counts = {0};

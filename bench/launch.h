@@ -17,11 +17,12 @@ struct launch_counts {
     long peak_kib; /* largest resident set of one process, to the page: 0 if the kernel does not say */
 };
 
-/* Runs argv under a tracer, waits for it and all it started; fills *usage and *counts. Returns the wait status. */
+/* Runs argv with every call announced, waits for it and all it started; fills *usage and *counts. Returns the wait
+ * status. */
 int launch_counted(char **argv, char **environment, struct rusage *usage, struct launch_counts *counts);
 
-/* In the child: what is not for the command is closed; then the command, leading a process group of its own. */
-_Noreturn void launch_exec(char **argv, char **environment);
+/* In the child: leads a process group of its own, and ends when this program does. */
+void launch_prepare(void);
 
 /* Whom the time limit kills. */
 void launch_started(pid_t pid);

@@ -1,7 +1,7 @@
 /*
  * launch_count.c - counts the system calls of a command and of all that it starts, and finds its peak resident set to
- * the page. A seccomp filter stops the command at each call (SECCOMP_RET_TRACE, with the call's place in the table as
- * data).
+ * the page. A seccomp filter announces each call to this program (SECCOMP_RET_USER_NOTIF), which counts it and lets it
+ * go on. ptrace would do as well, but with a thousand threads each wait4 of the tracer looks at all of them.
  *
  * The peak: the kernel's own counters lag by dozens of pages for each CPU, a good part of a small process. A resident
  * set only falls by a system call, so it is enough to read the exact figure (from the page tables, through
@@ -15,65 +15,64 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OTHER = LAUNCH_CALLS - 1, ENDS_MEMORY = LAUNCH_CALLS };
+/* Places in the table: of the first SHRINKING, each can make a resident set fall. */
+enum { BRK, MMAP, MUNMAP, MADVISE, MREMAP, SHRINKING, OTHER = LAUNCH_CALLS - 1 };
 
 static const int named_calls[OTHER] = {SYS_brk,    SYS_mmap,     SYS_munmap, SYS_madvise,
                                        SYS_mremap, SYS_mprotect, SYS_futex,  SYS_sched_yield};
 const char *const launch_call_names[LAUNCH_CALLS] = {"brk",      "mmap",  "munmap",      "madvise", "mremap",
                                                      "mprotect", "futex", "sched_yield", "other"};
-/* Calls without a name of their own at which a resident set falls. */
-static const int ending_calls[] = {SYS_exit_group, SYS_exit, SYS_execve};
-enum { ENDING_CALLS = sizeof ending_calls / sizeof ending_calls[0] };
 
-static unsigned short compare(struct sock_filter *code, unsigned short at, int call, unsigned data)
+/* Announces every call; the listener, or -1. */
+static int install_filter(void)
 {
-    code[at] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, 1);
-    code[at + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | data);
-    return at + 2;
+    struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF)};
+    struct sock_fprog program = {.len = 1, .filter = code};
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 }
 
-static void install_filter(void)
+/*
+ * Starts the command, which waits at its exec until somebody listens. The child has this program's descriptors, not
+ * copies of them, until then: so the listener is there without being sent, which would be a call that waits for a
+ * listener. (An exec ends the sharing, and the listener is closed by it on the command's side.)
+ */
+static pid_t start_filtered(char **argv, char **environment, int *listener)
 {
-    struct sock_filter code[2 * (OTHER + ENDING_CALLS) + 2];
-    unsigned short length = 0;
-    code[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    for (unsigned i = 0; i < OTHER; i++) length = compare(code, length, named_calls[i], i);
-    for (unsigned i = 0; i < ENDING_CALLS; i++) length = compare(code, length, ending_calls[i], ENDS_MEMORY);
-    code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | OTHER);
-    struct sock_fprog program = {.len = length, .filter = code};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-        launch_die("seccomp");
-}
-
-static pid_t start_traced(char **argv, char **environment)
-{
-    int status;
-    const long options =
-        PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL;
-    pid_t child = fork();
-    if (child == -1) launch_die("fork");
+    enum { NOT_YET = -2 };
+    int *told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (told == MAP_FAILED) launch_die("mmap");
+    __atomic_store_n(told, NOT_YET, __ATOMIC_RELEASE);
+    pid_t child = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+    if (child == -1) launch_die("clone");
     if (child == 0) {
-        if (ptrace(PTRACE_TRACEME, 0, 0, 0) != 0) launch_die("ptrace");
-        raise(SIGSTOP);
-        install_filter();
-        launch_exec(argv, environment);
+        launch_prepare();
+        int found = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? install_filter() : -1;
+        __atomic_store_n(told, found >= 0 ? found : -errno - 2, __ATOMIC_RELEASE);
+        execve(argv[0], argv, environment);
+        launch_die(argv[0]);
     }
-    while (waitpid(child, &status, 0) != child || !WIFSTOPPED(status))
-        if (errno != EINTR) launch_die("the command did not stop");
     launch_started(child);
-    if (ptrace(PTRACE_SETOPTIONS, child, 0, options) != 0 || ptrace(PTRACE_CONT, child, 0, 0) != 0)
-        launch_die("ptrace");
+    while ((*listener = __atomic_load_n(told, __ATOMIC_ACQUIRE)) == NOT_YET && waitpid(child, NULL, WNOHANG) == 0)
+        usleep(100);
+    if (*listener < 0) {
+        errno = *listener < NOT_YET ? -*listener - 2 : ECHILD;
+        launch_die("seccomp");
+    }
+    munmap(told, sizeof *told);
     return child;
 }
 
@@ -115,35 +114,44 @@ static void note_peak(pid_t pid, long *peak_kib)
     if (kib > *peak_kib) *peak_kib = kib;
 }
 
-/* brk, munmap, mremap and madvise may free pages, mmap and mprotect replace or merge; a thread's end frees its stack.
- */
-static int may_shrink(unsigned long call) { return call < 5 || call == ENDS_MEMORY; }
+/* Whether the call can make the resident set fall. mmap is common and does so only where it replaces. */
+static int may_shrink(int place, const struct seccomp_data *call)
+{
+    if (place == MMAP) return (call->args[3] & MAP_FIXED) != 0;
+    return place < SHRINKING || call->nr == SYS_exit_group || call->nr == SYS_execve;
+}
+
+static void note_call(const struct seccomp_notif *notice, struct launch_counts *counts)
+{
+    int place = 0;
+    while (place < OTHER && notice->data.nr != named_calls[place]) place++;
+    if (may_shrink(place, &notice->data)) note_peak((pid_t)notice->pid, &counts->peak_kib);
+    counts->calls[place]++;
+}
+
+/* Until nobody is left whose calls are announced. */
+static void listen(int listener, struct launch_counts *counts)
+{
+    struct pollfd wanted = {.fd = listener, .events = POLLIN};
+    for (int first = 1;;) {
+        if (poll(&wanted, 1, -1) == -1) continue; /* the time limit's signal; it kills, and that is seen here */
+        if (!(wanted.revents & POLLIN)) return;
+        struct seccomp_notif notice = {0};
+        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notice) != 0) continue; /* killed meanwhile */
+        if (!first) note_call(&notice, counts); /* the first is the command's own exec, out of this program */
+        first = 0;
+        struct seccomp_notif_resp go_on = {.id = notice.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+        ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &go_on);
+    }
+}
 
 int launch_counted(char **argv, char **environment, struct rusage *usage, struct launch_counts *counts)
 {
-    pid_t first = start_traced(argv, environment), pid;
-    int status, result = 0, started = 0;
-    struct rusage one;
-    while ((pid = wait4(-1, &status, __WALL, &one)) != -1 || errno == EINTR) {
-        if (pid == -1) continue;
-        if (!WIFSTOPPED(status)) {
-            if (pid == first) {
-                result = status;
-                *usage = one;
-            }
-            continue;
-        }
-        unsigned event = (unsigned)status >> 16;
-        unsigned long call = 0;
-        if (event == PTRACE_EVENT_SECCOMP && ptrace(PTRACE_GETEVENTMSG, pid, 0, &call) == 0 && call <= ENDS_MEMORY) {
-            if (may_shrink(call) && started) note_peak(pid, &counts->peak_kib);
-            started |= call == ENDS_MEMORY; /* the command's own exec: what was before is this program */
-            counts->calls[call == ENDS_MEMORY ? OTHER : call]++;
-        }
-        /* The stop of a new thread or of an exec is the tracer's; other signals are the command's. */
-        int signal = WSTOPSIG(status);
-        if (event != 0 || signal == SIGSTOP || signal == SIGTRAP) signal = 0;
-        ptrace(PTRACE_CONT, pid, 0, signal);
-    }
-    return result;
+    int status, listener;
+    pid_t child = start_filtered(argv, environment, &listener);
+    listen(listener, counts);
+    close(listener);
+    while (wait4(child, &status, 0, usage) == -1)
+        if (errno != EINTR) launch_die("wait4");
+    return status;
 }

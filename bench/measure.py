@@ -79,7 +79,7 @@ class Runner:
         return None
 
     def count(self, workloads, allocators):
-        """One run of each pair under a tracer: system calls and the exact peak. What fails there may work without."""
+        """One run of each pair, every system call announced. What fails there may work without."""
         for number, workload in enumerate(workloads, 1):
             progress("counting calls", number, len(workloads), workload.name)
             for allocator in allocators:

@@ -16,14 +16,14 @@ static void reuse(struct bench *b, size_t size, uint64_t rounds)
     bench_stop(b, rounds);
 }
 
-static void reuse256k(struct bench *b) { reuse(b, 256u << 10, 60000); }
+static void reuse256k(struct bench *b) { reuse(b, 256u << 10, 100000); }
 
 static void reuse4m(struct bench *b) { reuse(b, 4u << 20, 4000); }
 
 /* Every size is larger than all before: nothing that was freed fits. */
 static void once(struct bench *b)
 {
-    uint64_t rounds = bench_scaled(b, 1500);
+    uint64_t rounds = bench_scaled(b, 2000);
     bench_start(b);
     for (uint64_t i = 0; i < rounds; i++) {
         size_t size = (128u << 10) + i * 4096;
@@ -58,7 +58,7 @@ static void *churn_live(void *arg)
 
 static void live(struct bench *b)
 {
-    struct live_job job = {bench_scaled(b, 5000), BENCH_SEED};
+    struct live_job job = {bench_scaled(b, 10000), BENCH_SEED};
     bench_start(b);
     churn_live(&job);
     bench_stop(b, job.rounds);
@@ -66,7 +66,7 @@ static void live(struct bench *b)
 
 static void live2(struct bench *b)
 {
-    struct live_job one = {bench_scaled(b, 2500), BENCH_SEED}, two = {one.rounds, ~BENCH_SEED};
+    struct live_job one = {bench_scaled(b, 5000), BENCH_SEED}, two = {one.rounds, ~BENCH_SEED};
     bench_start(b);
     bench_in_threads(2, churn_live, (void *[]){&one, &two});
     bench_stop(b, one.rounds + two.rounds);

@@ -216,7 +216,7 @@ static void latency_live(struct bench *b)
 static void latency_large(struct bench *b)
 {
     static struct latency_job job = {.seed = ~BENCH_SEED, .size = large_size, .live = 40, .touch = 16384};
-    job.rounds = bench_scaled(b, 60000);
+    job.rounds = bench_scaled(b, 150000);
     run_latency(b, &job, 1);
 }
 

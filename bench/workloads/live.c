@@ -27,7 +27,7 @@ static void churn1k(struct bench *b) { churn(b, 1000, bench_scaled(b, 15000000))
 static void churn100k(struct bench *b) { churn(b, 100000, bench_scaled(b, 6000000)); }
 
 /* Blocks of 143 bytes on average, with their pointer: 7,000 are about a mebibyte. */
-static void live_mib(struct bench *b, uint32_t mib) { churn(b, mib * 7000, bench_scaled(b, 2000000)); }
+static void live_mib(struct bench *b, uint32_t mib) { churn(b, mib * 7000, bench_scaled(b, 4000000)); }
 
 #define LIVE(mib) \
     static void live_##mib(struct bench *b) { live_mib(b, mib); }

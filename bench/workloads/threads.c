@@ -48,7 +48,7 @@ static void heaps(struct bench *b, unsigned threads)
 {
     pthread_t *thread = malloc(threads * sizeof *thread);
     pthread_attr_t small_stack;
-    turns = bench_scaled(b, 24576 / threads);
+    turns = bench_scaled(b, 49152 / threads);
     if (thread == NULL || pthread_attr_init(&small_stack) != 0 ||
         pthread_attr_setstacksize(&small_stack, 128u << 10) != 0 ||
         pthread_barrier_init(&all_alive, NULL, threads + 1) != 0 ||

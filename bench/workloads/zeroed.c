@@ -91,7 +91,7 @@ static void aligned(struct bench *b)
 
 static void aligned_pages(struct bench *b)
 {
-    static const struct aligned_kind pages = {4096, 4096, 65536, 300, 200000};
+    static const struct aligned_kind pages = {4096, 4096, 65536, 300, 1000000};
     run_aligned(b, &pages);
 }
 
