@@ -1,5 +1,5 @@
 # libfreehold-record.so: the library itself, whose entry points are renamed to fhbase_*, behind entry points that note
-# each call (src/record). The library proper has nothing of this. Only `freehold record` loads it.
+# each call (record/). The library proper has nothing of this. Only `freehold record` loads it.
 
 set(record_names
     malloc free calloc realloc reallocarray aligned_alloc memalign posix_memalign valloc pvalloc malloc_usable_size
@@ -22,10 +22,10 @@ add_custom_command(
     COMMAND_EXPAND_LISTS VERBATIM
     COMMENT "Renaming the entry points for libfreehold-record.so")
 
-file(GLOB record_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/record/*.c)
+file(GLOB record_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/record/*.c)
 add_library(freehold_record SHARED ${record_sources} ${record_base})
 fh_library_flags(freehold_record)
-set_source_files_properties(${PROJECT_SOURCE_DIR}/src/record/entry_new.c PROPERTIES COMPILE_OPTIONS -fexceptions)
+set_source_files_properties(${PROJECT_SOURCE_DIR}/record/entry_new.c PROPERTIES COMPILE_OPTIONS -fexceptions)
 set_source_files_properties(${record_base} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
 target_include_directories(freehold_record PRIVATE
     ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src/base ${PROJECT_SOURCE_DIR}/src/os)
@@ -35,7 +35,7 @@ set_target_properties(freehold_record PROPERTIES
     SOVERSION ${PROJECT_VERSION_MAJOR}
     LINKER_LANGUAGE C
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
-    LINK_DEPENDS ${PROJECT_SOURCE_DIR}/src/record/record.map)
+    LINK_DEPENDS ${PROJECT_SOURCE_DIR}/record/record.map)
 target_link_options(freehold_record PRIVATE
-    -Wl,--version-script=${PROJECT_SOURCE_DIR}/src/record/record.map
+    -Wl,--version-script=${PROJECT_SOURCE_DIR}/record/record.map
     -Wl,--as-needed -Wl,-z,defs -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,noexecstack)
