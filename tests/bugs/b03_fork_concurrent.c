@@ -3,7 +3,7 @@
  *
  * An allocator's fork state (who prepares, who is locked out) must cope with two forks in flight and with a fork from a
  * child whose only thread was not the main thread.
- * Arguments: number of forks of each thread (200; long 10,000).
+ * Arguments: number of forks of each thread (60; long 10,000).
  */
 #include "b03_fork_load.h"
 
@@ -21,10 +21,11 @@ static void *forker(void *arg)
         int status;
 
         load_step(&seed);
+        load_watch("forks of several threads hang\n");
         pid = fork();
         CHECK(pid >= 0);
         if (pid == 0) {
-            load_watch(60, "a child hangs after fork\n");
+            load_watch("a child hangs after fork\n");
             load_child_allocates(seed);
             if (i % 4 == 0) {
                 pid_t grandchild = fork();
@@ -49,10 +50,9 @@ int main(int argc, char **argv)
     pthread_t threads[FORKERS];
 
     bugs_start();
-    forks_each = bugs_count(argc, argv, 200);
+    forks_each = bugs_count(argc, argv, 60);
     check = bugs_find_check();
     load_begin(2, 1, 0);
-    load_watch(120 + (unsigned)forks_each / 10, "forks of several threads hang\n");
     for (uintptr_t i = 0; i < FORKERS; i++)
         CHECK(pthread_create(&threads[i], NULL, forker, (void *)(i + 100)) == 0);
     for (size_t i = 0; i < FORKERS; i++)

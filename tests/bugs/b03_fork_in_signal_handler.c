@@ -3,7 +3,7 @@
  *
  * The thread may be interrupted with a lock held or with a list half moved. The parent must go on; the child returns
  * from the handler, finishes the call that was interrupted, goes on allocating, and finds a sound heap.
- * Arguments: number of forks (400; long 20,000); "threads" as second argument lets two threads allocate meanwhile.
+ * Arguments: number of forks (200; long 20,000); "threads" as second argument lets two threads allocate meanwhile.
  */
 #include "b03_fork_load.h"
 
@@ -37,7 +37,7 @@ static void on_timer(int signal_number)
         is_child = 1;
         signal(SIGALRM, load_hung);
         load_hang_text = "a child hangs that was forked in a signal handler\n";
-        alarm(60);
+        alarm(LOAD_PATIENCE_S);
     } else {
         status = bugs_wait(pid);
         if (status != 0)
@@ -59,16 +59,22 @@ static void work(uint64_t *seed, void **blocks, size_t count)
 }
 
 /* SIGALRM is taken: another signal says that nothing goes on. */
-static void watch_parent(time_t seconds)
+static timer_t parent_timer;
+
+static void watch_parent(void)
 {
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2};
-    struct itimerspec time = {.it_value = {seconds, 0}};
-    timer_t timer;
 
     load_hang_text = "the parent hangs in a fork in a signal handler\n";
     signal(SIGUSR2, load_hung);
-    CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
-    CHECK(timer_settime(timer, 0, &time, NULL) == 0);
+    CHECK(timer_create(CLOCK_MONOTONIC, &event, &parent_timer) == 0);
+}
+
+static void parent_goes_on(void)
+{
+    struct itimerspec time = {.it_value = {LOAD_PATIENCE_S, 0}};
+
+    CHECK(timer_settime(parent_timer, 0, &time, NULL) == 0 || is_child); /* a child has no timers of its parent's */
 }
 
 int main(int argc, char **argv)
@@ -80,7 +86,7 @@ int main(int argc, char **argv)
 
     bugs_start();
     check = bugs_find_check();
-    forks_wanted = bugs_count(argc, argv, 400);
+    forks_wanted = bugs_count(argc, argv, 200);
     /* The signal is for this thread: a child forked by a thread of the load would go on with the load for ever. */
     sigset_t alarm_only;
     sigemptyset(&alarm_only);
@@ -91,10 +97,14 @@ int main(int argc, char **argv)
     CHECK(pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL) == 0);
     sigemptyset(&action.sa_mask);
     CHECK(sigaction(SIGALRM, &action, NULL) == 0);
-    watch_parent(60 + forks_wanted / 10);
+    watch_parent();
+    parent_goes_on();
     arm();
-    while (forks_done < forks_wanted && !is_child) {
+    for (long seen = 0; forks_done < forks_wanted && !is_child;) {
         work(&seed, blocks, 500);
+        if (forks_done != seen)
+            parent_goes_on();
+        seen = forks_done;
         CHECK_NUMBERS(failed_status == 0, failed_status, forks_done);
     }
     if (is_child) {

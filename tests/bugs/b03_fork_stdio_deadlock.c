@@ -4,7 +4,7 @@
  *
  * Every child allocates and frees blocks of every kind, frees blocks of threads that it does not have, and ends; some
  * also ask fh_check() whether the heap they woke up in is sound, create threads, or fork again.
- * Arguments: number of forks (2,000; long 100,000).
+ * Arguments: number of forks (300; long 100,000).
  */
 #include "b03_fork_load.h"
 
@@ -18,7 +18,7 @@ static void *thread_of_child(void *arg)
 
 static void child(long number)
 {
-    load_watch(60, "a child hangs after fork\n");
+    load_watch("a child hangs after fork\n");
     load_child_allocates((uint64_t)number);
     if (number % 16 == 1) {
         pthread_t thread;
@@ -31,7 +31,7 @@ static void child(long number)
 
         CHECK(grandchild >= 0);
         if (grandchild == 0) {
-            load_watch(60, "a grandchild hangs after fork\n");
+            load_watch("a grandchild hangs after fork\n");
             load_child_allocates((uint64_t)number + 1);
             _exit(0);
         }
@@ -44,7 +44,7 @@ static void child(long number)
 
 int main(int argc, char **argv)
 {
-    long forks = bugs_count(argc, argv, 2000);
+    long forks = bugs_count(argc, argv, 300);
 
     bugs_start();
     check = bugs_find_check();
@@ -53,7 +53,7 @@ int main(int argc, char **argv)
         pid_t pid;
         int status;
 
-        load_watch(120, "the parent hangs in fork\n");
+        load_watch("the parent hangs in fork\n");
         pid = fork();
         CHECK(pid >= 0);
         if (pid == 0)
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
         status = bugs_wait(pid);
         CHECK_NUMBERS(status == 0, i, status);
     }
-    load_watch(120, "the threads of the parent hang after the last fork\n");
+    load_watch("the threads of the parent hang after the last fork\n");
     load_end();
     bugs_sound();
     return 0;

@@ -29,7 +29,7 @@ static void generations(uint64_t seed)
     for (int depth = 0; depth < GENERATIONS; depth++) {
         pid_t next;
 
-        load_watch(60, "a generation of forks with threads hangs\n");
+        load_watch("a generation of forks with threads hangs\n");
         load_count = 0; /* the threads of the parent are not here */
         load_add(load_churn, seed + 1);
         load_add(load_churn, seed + 2);
@@ -53,7 +53,7 @@ int main(int argc, char **argv)
     for (long i = 0; i < runs; i++) {
         pid_t pid;
 
-        load_watch(120, "the parent hangs in fork\n");
+        load_watch("the parent hangs in fork\n");
         pid = fork();
         CHECK(pid >= 0);
         if (pid == 0)
