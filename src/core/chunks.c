@@ -55,9 +55,14 @@ bool fh_chunk_keep(struct fh_state *state, void *pointer, size_t usable_bytes)
 
 void *fh_chunk_alloc(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed)
 {
-    *zeroed = false;
     void *kept = state ? fh_chunk_take_kept(state, request_bytes, alignment) : NULL;
-    if (kept) return kept;
+    *zeroed = false;
+    return kept ? kept : fh_chunk_alloc_fresh(state, request_bytes, alignment, zeroed);
+}
+
+void *fh_chunk_alloc_fresh(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed)
+{
+    *zeroed = false;
     if (request_bytes > FH_CHUNK_MOST || alignment > FH_CHUNK_MOST) return NULL;
     /* Of the exact size of its class, so that it can be kept for the next request of the class. */
     if (request_bytes <= FH_CACHED_MOST && request_bytes > FH_SMALL_MOST)
@@ -81,11 +86,15 @@ size_t fh_chunk_check(const void *pointer, uint32_t entry)
     return usable;
 }
 
-void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry, size_t usable_bytes)
+void fh_chunk_release(struct fh_state *state, void *pointer, uint32_t entry)
 {
-    if (state && fh_chunk_keep(state, pointer, usable_bytes)) return;
     fh_heap_free(fh_heaps_get(fh_entry_owner(entry)), pointer);
     if (state && FH_UNLIKELY(fh_heap_return_epoch(state->heap) != state->return_epoch)) fh_return_step(state);
+}
+
+void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry, size_t usable_bytes)
+{
+    if (!state || !fh_chunk_keep(state, pointer, usable_bytes)) fh_chunk_release(state, pointer, entry);
 }
 
 static void give_back(void *pointer) { fh_heap_free(fh_heaps_get(fh_entry_owner(fh_pagemap_get(pointer))), pointer); }

@@ -94,10 +94,14 @@ void fh_remote_free(struct fh_state *state, void *pointer, uint32_t entry);
 void fh_remote_flush(struct fh_state *state);
 /* Medium blocks: chunks.c. A chunk of a heap, or a mapping while no heap can give one. */
 void *fh_chunk_alloc(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed);
+/* The same, but none of those that the thread keeps. */
+void *fh_chunk_alloc_fresh(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed);
 /* Stops unless the pointer is a block of a heap that the program holds; its usable size. */
 size_t fh_chunk_check(const void *pointer, uint32_t entry);
 /* A block that has been checked. */
 void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry, size_t usable_bytes);
+/* The same, but to its heap, whatever room the thread has. */
+void fh_chunk_release(struct fh_state *state, void *pointer, uint32_t entry);
 /* What the thread keeps: lists by exact size up to FH_CACHED_MOST, a coarser store above. An aligned request takes what
  * lies in front if it happens to be aligned, as blocks freed by the same code are. NULL when nothing fits. */
 void *fh_chunk_take_kept(struct fh_state *state, size_t request_bytes, size_t alignment);

@@ -109,12 +109,15 @@ static void *alloc(size_t request_bytes, size_t alignment, bool *zeroed)
 void *fh_core_malloc(size_t request_bytes)
 {
     bool zeroed;
-    /* The cases that matter for speed: the thread has a state, and a class ran out, or it keeps a medium block. */
+    /* The cases that matter for speed: the thread has a state, and a class ran out, or the block is of medium size. */
     struct fh_state *state = fh_state_if_plain();
     if (FH_LIKELY(state != NULL)) {
         void *block = NULL;
         if (FH_LIKELY(request_bytes - 1 < FH_SMALL_MOST)) block = fh_small_alloc(state, fh_class_size(request_bytes));
         else if (request_bytes > FH_CACHED_MOST) block = fh_chunk_take_kept(state, request_bytes, FH_ALIGNMENT);
+        if (!block && request_bytes > FH_SMALL_MOST && request_bytes < FH_MMAP_THRESHOLD_START &&
+            request_bytes < fh_load_relaxed(&fh_options.mmap_threshold)) /* a learned one is never lower */
+            block = fh_chunk_alloc_fresh(state, request_bytes, FH_ALIGNMENT, &zeroed);
         if (FH_LIKELY(block != NULL)) return block;
     }
     void *pointer = alloc(request_bytes, FH_ALIGNMENT, &zeroed);
@@ -165,16 +168,29 @@ FH_NOINLINE static bool sampled_free_keeps(struct fh_state *state, void *pointer
     return state && fh_state_is_sampled(state) && fh_sampling_keep(state, pointer, usable);
 }
 
+/* The cases that matter for speed: the thread is in no special mode, and the block is a chunk, or an object of another
+ * thread's slab. False when it is neither. */
+FH_INLINE bool free_plainly(void *pointer, uint32_t entry)
+{
+    enum fh_page_kind kind = fh_entry_kind(entry);
+    struct fh_state *own = fh_state_if_plain();
+    if (FH_UNLIKELY(!own)) return false;
+    if (FH_LIKELY(kind == FH_PAGE_HEAP)) {
+        if (FH_LIKELY(fh_chunk_keep(own, pointer, fh_chunk_check(pointer, entry)))) return true;
+        if (FH_UNLIKELY(fh_sampling_is_on())) return false;
+        fh_chunk_release(own, pointer, entry);
+        return true;
+    }
+    if (kind != FH_PAGE_SLAB || fh_entry_owner(entry) == own->id) return false;
+    fh_small_check(pointer, entry);
+    fh_remote_free(own, pointer, entry);
+    return true;
+}
+
 void fh_core_free(void *pointer)
 {
     uint32_t entry = entry_of(pointer);
-    /* The case that matters for speed: a chunk that the thread keeps. */
-    if (FH_LIKELY(fh_entry_kind(entry) == FH_PAGE_HEAP)) {
-        size_t chunk_bytes = fh_chunk_check(pointer, entry);
-        struct fh_state *own = fh_state_if_plain();
-        if (FH_LIKELY(own && fh_chunk_keep(own, pointer, chunk_bytes))) return;
-    }
-    if (!pointer) return;
+    if (FH_LIKELY(free_plainly(pointer, entry)) || !pointer) return;
     size_t usable = checked_usable(pointer, entry);
     size_t byte = fh_load_relaxed(&fh_options.perturb);
     if (FH_UNLIKELY(byte)) memset(pointer, (int)byte, usable);
@@ -193,6 +209,23 @@ void fh_core_free(void *pointer)
     fh_state_leave(state);
 }
 
+/*
+ * A block that grows by little is likely to be one that is appended to: strings, buffers. It gets room for an eighth
+ * more, so that it is moved once for every eighth and not for every 16 bytes. What at least a quarter is added to grows
+ * by a plan of its own, such as doubling, and gets what it asks for.
+ */
+static size_t slack_of(size_t request_bytes)
+{
+    size_t slack = request_bytes / 8;
+    return request_bytes + slack < FH_MMAP_THRESHOLD_START ? slack : 0;
+}
+
+static size_t with_slack(size_t usable, size_t request_bytes)
+{
+    bool grows_by_little = request_bytes > usable && request_bytes - usable < usable / 4;
+    return request_bytes + (grows_by_little ? slack_of(request_bytes) : 0);
+}
+
 /* Without moving the block: true when it now holds request_bytes where it stands. */
 static bool resize_in_place(void *pointer, uint32_t entry, size_t usable, size_t request_bytes)
 {
@@ -201,9 +234,13 @@ static bool resize_in_place(void *pointer, uint32_t entry, size_t usable, size_t
     case FH_PAGE_HEAP:
         /* Beyond the threshold a mapping can grow without a copy, ever after. */
         if (request_bytes > usable && request_bytes >= fh_large_threshold()) return false;
-        if (request_bytes <= usable && usable - request_bytes < FH_CHUNK_LEAST) return true; /* nothing to split off */
+        /* Nothing to split off, or no more than the room that a growing block was given. */
+        if (request_bytes <= usable && usable - request_bytes < slack_of(request_bytes) + 2 * FH_CHUNK_LEAST)
+            return true;
         if (request_bytes > FH_CHUNK_MOST) return false;
-        if (!fh_heap_resize(fh_heaps_get(fh_entry_owner(entry)), pointer, request_bytes)) return false;
+        if (!fh_heap_resize(fh_heaps_get(fh_entry_owner(entry)), pointer, request_bytes,
+                            with_slack(usable, request_bytes)))
+            return false;
         fh_sampling_freed(pointer);
         fh_sampling_resized(pointer);
         return true;
@@ -227,7 +264,8 @@ void *fh_core_realloc(void *pointer, size_t request_bytes)
     } else if (resize_in_place(pointer, entry, usable, request_bytes)) {
         return pointer;
     }
-    void *moved = fh_core_malloc(request_bytes);
+    void *moved = fh_core_malloc(with_slack(usable, request_bytes));
+    if (FH_UNLIKELY(!moved)) moved = fh_core_malloc(request_bytes);
     if (!moved) return request_bytes <= usable ? pointer : NULL; /* shrinking can't fail */
     memcpy(moved, pointer, fh_min(usable, request_bytes));
     fh_core_free(pointer);

@@ -121,6 +121,13 @@ static void put_own(struct fh_state *state, void *pointer, uint32_t entry)
     if (fh_slab_put(run->slab, pointer, fh_guard_mark(fh_guard.secret, pointer))) fh_small_slab_changed(state, run);
 }
 
+/* What follows a block of a guarded list; stops at a damaged one. */
+static void follow(void *block, uint32_t entry, void **next)
+{
+    if (FH_UNLIKELY(!fh_guard_follow(block, next)))
+        fh_fault(FH_FAULT_DAMAGED_LINK, block, entry & FH_ENTRY_SIZE_MASK, (struct fh_place){"a slab", 0, -1});
+}
+
 /* Each block of a guarded list goes back to its slab. */
 static void put_list(struct fh_state *state, void *list, size_t *count, size_t *bytes)
 {
@@ -128,8 +135,7 @@ static void put_list(struct fh_state *state, void *list, size_t *count, size_t *
     while (list) {
         void *block = list;
         uint32_t entry = fh_pagemap_get(block);
-        if (FH_UNLIKELY(!fh_guard_follow(block, &list)))
-            fh_fault(FH_FAULT_DAMAGED_LINK, block, entry & FH_ENTRY_SIZE_MASK, (struct fh_place){"a slab", 0, -1});
+        follow(block, entry, &list);
         ++*count;
         *bytes += entry & FH_ENTRY_SIZE_MASK;
         put_own(state, block, entry);
@@ -141,6 +147,26 @@ void fh_small_drain_inbox(struct fh_state *state)
     if (!fh_load_relaxed(&state->inbox)) return;
     size_t count, bytes;
     put_list(state, fh_exchange_acquire(&state->inbox, NULL), &count, &bytes);
+    fh_fetch_sub_relaxed(&fh_transit_objects, count);
+    fh_fetch_sub_relaxed(&fh_transit_bytes, bytes);
+}
+
+/* The same into the cache as far as it has room: they have just been read, and are wanted soon. */
+static void drain_inbox_to_cache(struct fh_state *state)
+{
+    if (!fh_load_relaxed(&state->inbox)) return;
+    size_t count = 0, bytes = 0;
+    for (void *list = fh_exchange_acquire(&state->inbox, NULL), *block = list; block; block = list) {
+        uint32_t entry = fh_pagemap_get(block);
+        follow(block, entry, &list);
+        if (list) __builtin_prefetch(list, 1); /* last written by another thread */
+        size_t class_bytes = entry & FH_ENTRY_SIZE_MASK;
+        struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
+        count++;
+        bytes += class_bytes;
+        if (FH_LIKELY(bin->room > 0)) fh_cache_put(bin, block);
+        else put_own(state, block, entry);
+    }
     fh_fetch_sub_relaxed(&fh_transit_objects, count);
     fh_fetch_sub_relaxed(&fh_transit_bytes, bytes);
 }
@@ -163,19 +189,20 @@ void fh_small_flush_cache(struct fh_state *state)
     }
 }
 
-static struct fh_slab *usable_slab(struct fh_state *state, size_t class_bytes)
+/* A slab of the class with something to give, a new one if need be; NULL without memory. */
+static struct fh_slab *usable_slab(struct fh_state *state, const struct fh_list *usable, size_t class_bytes)
 {
-    struct fh_list *usable = &fh_slab_class_of(&state->slabs, class_bytes)->usable;
-    if (fh_list_is_empty(usable)) fh_small_drain_inbox(state);
-    if (fh_list_is_empty(usable)) return open_slab(state, class_bytes);
+    if (FH_UNLIKELY(fh_list_is_empty(usable))) return open_slab(state, class_bytes);
     return FH_CONTAINER(usable->next, struct fh_slab, link);
 }
 
 void *fh_small_alloc(struct fh_state *state, size_t class_bytes)
 {
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
+    struct fh_list *usable = &fh_slab_class_of(&state->slabs, class_bytes)->usable;
+    if (FH_UNLIKELY(fh_list_is_empty(usable))) drain_inbox_to_cache(state);
     if (!bin->head) {
-        struct fh_slab *slab = usable_slab(state, class_bytes);
+        struct fh_slab *slab = usable_slab(state, usable, class_bytes);
         if (!slab) return NULL;
         fh_small_end_run(state, class_bytes); /* it may be this slab's list that is taken now */
         if (state->cache_bytes == 0) {        /* caching is off: one block at a time, so that every call comes here */
@@ -212,7 +239,9 @@ uint32_t fh_small_refill(struct fh_state *state, size_t class_bytes, uint32_t mo
         }
         return count;
     }
-    struct fh_slab *slab = usable_slab(state, class_bytes);
+    struct fh_list *usable = &fh_slab_class_of(&state->slabs, class_bytes)->usable;
+    if (fh_list_is_empty(usable)) fh_small_drain_inbox(state);
+    struct fh_slab *slab = usable_slab(state, usable, class_bytes);
     if (!slab) return 0;
     fh_small_end_run(state, class_bytes); /* draining the inbox may have begun one */
     if (slab->free_count && slab->free_count <= most) {

@@ -64,6 +64,8 @@ size_t fh_heap_release_chunk(struct fh_heap *heap, struct fh_chunk *chunk)
     uint64_t content = fh_chunk_read(chunk);
     size_t size = fh_chunk_size(content);
     size_t freed = size;
+    if (FH_UNLIKELY(!(content & FH_CHUNK_IN_USE)))
+        fh_fault(FH_FAULT_DOUBLE_FREE, fh_chunk_payload(chunk), size - FH_CHUNK_TAG_BYTES, place_of(heap));
     note_unused(heap, size);
     /* A tag that coalescing leaves behind in the middle of a free chunk says "free": a second free finds it. */
     fh_chunk_write(chunk, size, content & FH_CHUNK_PREVIOUS_IN_USE);
@@ -211,14 +213,6 @@ void *fh_heap_alloc_slab(struct fh_heap *heap, size_t slab_bytes)
     return chunk ? fh_slab_of_chunk(chunk) : NULL;
 }
 
-/* A block in use: anything else that lies under the pointer is a fault. */
-static void check_in_use(const struct fh_heap *heap, void *pointer)
-{
-    uint64_t content = fh_chunk_read(fh_chunk_of(pointer));
-    if (FH_UNLIKELY(!(content & FH_CHUNK_IN_USE)))
-        fh_fault(FH_FAULT_DOUBLE_FREE, pointer, fh_chunk_size(content) - FH_CHUNK_TAG_BYTES, place_of(heap));
-}
-
 void fh_heap_drain(struct fh_heap *heap)
 {
     size_t largest = 0;
@@ -282,7 +276,6 @@ static bool enter_to_free(struct fh_heap *heap)
 
 void fh_heap_free(struct fh_heap *heap, void *pointer)
 {
-    check_in_use(heap, pointer);
     if (!enter_to_free(heap)) {
         hand_over(heap, pointer);
         return;
@@ -343,7 +336,7 @@ void fh_heap_cut_slab(struct fh_heap *heap, void *slab, const struct fh_heap_par
     fh_heap_maybe_trim(heap, largest);
 }
 
-bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes)
+bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes, size_t wanted_bytes)
 {
     if (!enter(heap)) return false;
     struct fh_chunk *chunk = fh_chunk_of(pointer);
@@ -356,6 +349,9 @@ bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes)
     unsigned flags = content & FH_CHUNK_FLAGS;
     bool done = true;
 
+    if (needed > size && next_free)
+        needed =
+            fh_max(needed, fh_min(fh_chunk_size_for(wanted_bytes), size + next_size - (next_top ? FH_CHUNK_LEAST : 0)));
     if (next_top) {
         size_t least = needed + FH_CHUNK_LEAST;
         if (least > size + next_size && needed > size && fh_heap_grow(heap, least - size, FH_ALIGNMENT)) {

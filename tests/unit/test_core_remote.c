@@ -167,7 +167,37 @@ static void a_second_free_is_seen_on_the_way(void **state)
                       (size_t)fh_slab_of(block, fh_pagemap_get(block)));
 }
 
+static void *taken_again[COUNT];
+static void allocate_again(void *size)
+{
+    for (int i = 0; i < COUNT; i++) taken_again[i] = fh_test_malloc(*(size_t *)size);
+}
+
+/* When its slabs have nothing more to give, the owner takes its inbox straight into its cache. */
+static void the_owner_uses_what_comes_back(void **state)
+{
+    (void)state;
+    size_t size = 256;
+    struct fh_state *own = fh_state_self();
+    struct unit_thread *thread = unit_thread_start();
+    unit_thread_do(thread, allocate, &size);
+    for (int i = 0; i < COUNT; i++) fh_test_free(blocks[i]);
+    fh_remote_flush(own);
+    size_t slabs = fh_slab_class_of(&theirs->slabs, 256)->slabs;
+    for (int round = 0; round < 4; round++) {
+        unit_thread_do(thread, allocate_again, &size);
+        for (int i = 0; i < COUNT; i++) fh_test_free(taken_again[i]);
+        fh_remote_flush(own);
+    }
+    assert_true(fh_slab_class_of(&theirs->slabs, 256)->slabs <= slabs + 1);
+    unit_thread_do(thread, flush, NULL);
+    assert_int_equal(fh_transit_objects + fh_transit_bytes, 0);
+    unit_thread_end(thread);
+    assert_sound();
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(the_owner_uses_what_comes_back),
     cmocka_unit_test(batches_go_out_whole),
     cmocka_unit_test(large_blocks_fill_a_batch_sooner),
     cmocka_unit_test(the_owner_takes_them_when_it_needs_memory),

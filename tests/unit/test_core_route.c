@@ -58,7 +58,7 @@ static void sums_that_wrap_are_refused(void **state)
     for (int i = 0; i < 2; i++)
         for (int delta = -70; delta <= 70; delta++) {
             size_t request = around[i] + (size_t)(ptrdiff_t)delta;
-            if (i == 0 && delta < 0) request += 0; /* near PTRDIFF_MAX: refused by the kernel if not before */
+            if (i == 0 && delta < 0) request += 0;     /* near PTRDIFF_MAX: refused by the kernel if not before */
             if (request < PTRDIFF_MAX - 100) continue; /* wrapped to a small number */
             assert_null(fh_core_malloc(request));
             assert_null(fh_core_calloc(request));
@@ -140,7 +140,8 @@ static void shrinking_cannot_fail(void **state)
     unit_fill(p, 200, 3);
     fake_refuse_memory();
     for (size_t size = 100000; size >= 16; size /= 2)
-        while (fh_core_malloc(size)) {}
+        while (fh_core_malloc(size)) {
+        }
     assert_ptr_equal(fh_core_realloc(p, 20), p);
     unit_assert_filled(p, 200, 3);
     assert_null(fh_core_realloc(p, 300));
@@ -269,6 +270,32 @@ static void a_workload_with_each_call_refused(void **state)
     }
 }
 
+/* Appended to byte by byte: moved once for every eighth at most, from the slabs into a heap, and never larger than
+ * that. */
+static void what_grows_by_little_gets_room(void **state)
+{
+    (void)state;
+    fh_core_malloc(100000); /* the block below does not stand at the top, where it could grow for ever */
+    char *p = fh_core_malloc(200), *blocker = fh_core_malloc(400);
+    int moves = 0;
+    for (size_t request = 201; request <= 4000; request++) {
+        char *grown = fh_core_realloc(p, request);
+        moves += grown != p;
+        p = grown;
+        size_t usable = fh_core_usable(p);
+        assert_true(usable >= request && usable <= request + request / 8 + 32);
+        if (request % 64 == 0) fh_core_malloc(300); /* somebody else takes what lies behind it */
+    }
+    assert_true(moves > 5 && moves <= 40); /* 4,000 / 201 is 1.125 to the power of 26 */
+    char *doubled = fh_core_realloc(fh_core_malloc(5000), 10000);
+    assert_true(fh_core_usable(doubled) < 10000 + 32); /* a plan of its own: no more than it asks for */
+    char *before = fh_core_malloc(1000);
+    assert_ptr_equal(fh_core_realloc(before, 500), before);
+    assert_true(fh_core_usable(before) < 500 + 32); /* shrinking gives back as before */
+    fh_core_free(blocker);
+    assert_sound();
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(sizes_go_to_their_places),
     cmocka_unit_test(every_alignment_and_size),
@@ -278,6 +305,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(realloc_that_fails_keeps_the_block),
     cmocka_unit_test(shrinking_cannot_fail),
     cmocka_unit_test(realloc_in_place_where_it_can),
+    cmocka_unit_test(what_grows_by_little_gets_room),
     cmocka_unit_test(perturbation_fills),
     cmocka_unit_test(all_sizes_answer_null_without_memory),
     cmocka_unit_test(a_workload_with_each_call_refused),

@@ -211,19 +211,19 @@ static void resize_shrinks_in_place(void **state)
     (void)state;
     set_up();
     char *a = get(1000), *end = get(100);
-    assert_true(fh_heap_resize(heap, a, 1000));
-    assert_true(fh_heap_resize(heap, a, 992)); /* 16 less: too little for a chunk */
+    assert_true(fh_heap_resize(heap, a, 1000, 1000));
+    assert_true(fh_heap_resize(heap, a, 992, 992)); /* 16 less: too little for a chunk */
     assert_int_equal(size_of(a), 1008);
-    assert_true(fh_heap_resize(heap, a, 500));
+    assert_true(fh_heap_resize(heap, a, 500, 500));
     assert_int_equal(size_of(a), 512);
     assert_int_equal(heap->free_bytes, 1008 - 512);
     unit_assert_filled(a, 500, 1000);
     assert_sound();
-    assert_true(fh_heap_resize(heap, a, 480)); /* the 16 bytes join the free neighbour */
+    assert_true(fh_heap_resize(heap, a, 480, 480)); /* the 16 bytes join the free neighbour */
     assert_int_equal(size_of(a), 496);
     assert_int_equal(heap->free_bytes, 1008 - 496);
     assert_sound();
-    assert_true(fh_heap_resize(heap, a, 1));
+    assert_true(fh_heap_resize(heap, a, 1, 1));
     assert_int_equal(size_of(a), FH_CHUNK_LEAST);
     assert_sound();
     drop(a);
@@ -237,24 +237,30 @@ static void resize_grows_into_a_free_neighbour(void **state)
     set_up();
     char *before = get(300), *a = get(400), *b = get(600), *end = get(100);
     size_t both = size_of(a) + size_of(b);
-    assert_false(fh_heap_resize(heap, a, 500)); /* b is in use */
+    assert_false(fh_heap_resize(heap, a, 500, 500)); /* b is in use */
     assert_int_equal(size_of(a), 416);
     drop(b);
     drop(before); /* the flag of a's predecessor must survive */
-    assert_true(fh_heap_resize(heap, a, 700));
+    assert_true(fh_heap_resize(heap, a, 700, 700));
     assert_int_equal(size_of(a), 720);
     unit_assert_filled(a, 400, 400);
     assert_sound();
-    assert_true(fh_heap_resize(heap, a, both - 8));
+    assert_true(fh_heap_resize(heap, a, both - 8, both - 8));
     assert_int_equal(size_of(a), both);
     assert_sound();
-    assert_false(fh_heap_resize(heap, a, both));
-    assert_true(fh_heap_resize(heap, a, 100)); /* shrinks with a free predecessor and a used successor */
+    assert_false(fh_heap_resize(heap, a, both, both));
+    assert_true(fh_heap_resize(heap, a, 100, 100)); /* shrinks with a free predecessor and a used successor */
     assert_sound();
-    assert_true(fh_heap_resize(heap, a, both - 40)); /* 32 bytes remain: just a chunk */
+    assert_true(fh_heap_resize(heap, a, both - 40, both - 40)); /* 32 bytes remain: just a chunk */
     assert_int_equal(size_of(a), both - 32);
     assert_sound();
-    assert_true(fh_heap_resize(heap, a, both - 24)); /* 16 remain: the block's */
+    assert_true(fh_heap_resize(heap, a, both - 24, both - 24)); /* 16 remain: the block's */
+    assert_int_equal(size_of(a), both);
+    assert_sound();
+    assert_true(fh_heap_resize(heap, a, 100, 100));
+    assert_true(fh_heap_resize(heap, a, 200, 300)); /* wants more, and there is room */
+    assert_int_equal(size_of(a), 320);
+    assert_true(fh_heap_resize(heap, a, 400, 1 << 20)); /* wants more than there is */
     assert_int_equal(size_of(a), both);
     assert_sound();
     drop(a);
@@ -268,25 +274,25 @@ static void resize_at_the_top(void **state)
     set_up();
     char *before = get(300), *a = get(400);
     drop(before);
-    assert_true(fh_heap_resize(heap, a, 5000));
+    assert_true(fh_heap_resize(heap, a, 5000, 5000));
     assert_int_equal(size_of(a), 5008);
     unit_assert_filled(a, 400, 400);
     unit_fill(a, 5000, 9);
     assert_sound();
-    assert_true(fh_heap_resize(heap, a, 100));
+    assert_true(fh_heap_resize(heap, a, 100, 100));
     assert_int_equal(size_of(a), 112);
     assert_ptr_equal(heap->top, fh_chunk_at(fh_chunk_of(a), 112));
     assert_int_equal(heap->used_bytes, 112);
     assert_sound();
     /* Beyond the top: the heap grows under it, once. */
     size_t had = fake_break_bytes();
-    assert_true(fh_heap_resize(heap, a, 3 << 20));
+    assert_true(fh_heap_resize(heap, a, 3 << 20, 3 << 20));
     assert_true(fake_break_bytes() > had);
     unit_assert_filled(a, 100, 9);
     assert_sound();
     /* Somebody else has the break: the top can't grow, and nothing is changed. */
     fake_foreign_sbrk(4096);
-    assert_false(fh_heap_resize(heap, a, 300 << 20));
+    assert_false(fh_heap_resize(heap, a, 300 << 20, 300 << 20));
     assert_int_equal(size_of(a), (3 << 20) + 16);
     assert_sound();
     drop(a);
@@ -299,11 +305,11 @@ static void resize_is_refused_with_the_kernel(void **state)
     set_up();
     char *a = get(400);
     fake_refuse_memory();
-    assert_false(fh_heap_resize(heap, a, 30 << 20));
+    assert_false(fh_heap_resize(heap, a, 30 << 20, 30 << 20));
     assert_int_equal(size_of(a), 416);
     unit_assert_filled(a, 400, 400);
     assert_sound();
-    assert_true(fh_heap_resize(heap, a, 1000)); /* what the top has may still be had */
+    assert_true(fh_heap_resize(heap, a, 1000, 1000)); /* what the top has may still be had */
     assert_sound();
 }
 
@@ -316,7 +322,7 @@ static void frees_are_handed_over_while_the_lock_is_frozen(void **state)
     assert_true(fh_lock_freeze(&heap->lock));
     assert_null(fh_heap_alloc(heap, 100, 16, NULL));
     assert_null(fh_heap_alloc_slab(heap, 4096));
-    assert_false(fh_heap_resize(heap, a, 100));
+    assert_false(fh_heap_resize(heap, a, 100, 100));
     assert_false(fh_heap_trim(heap, 0));
     drop(a);
     drop(b);
