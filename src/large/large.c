@@ -186,7 +186,11 @@ static void note_request(size_t size)
     if (freed == 0) return;
     fh_store_relaxed(&freed_lately, freed - 1);
     if (size > WARM_MOST || fh_fetch_add_relaxed(&churn, 1) < CHURN_ENOUGH) return;
-    if (size > fh_load_relaxed(&learned_threshold)) fh_store_relaxed(&learned_threshold, size);
+    size_t learned = fh_load_relaxed(&learned_threshold);
+    if (size <= learned) return;
+    /* Buffers of which each is a little larger than the last would always be ahead of it: some way above then. */
+    bool is_growing = learned && size - learned <= learned / 32;
+    fh_store_relaxed(&learned_threshold, is_growing ? fh_min(size + size / 4, WARM_MOST) : size);
 }
 
 void *fh_large_alloc_last_resort(size_t request_bytes, size_t alignment, bool *zeroed)

@@ -296,6 +296,26 @@ static void only_a_few_are_kept(void **state)
     assert_nothing_left();
 }
 
+/* Buffers in a row raise the threshold to the size of the last; when each is a little larger than the one before, some
+ * way beyond it, so that most of them are below. */
+static void the_threshold_follows_a_growing_buffer(void **state)
+{
+    (void)state;
+    size_t size = 140000;
+    int mapped = 0;
+    for (int i = 0; i < 200; i++, size += 2000) {
+        if (size < fh_large_threshold()) continue; /* the caller takes it from a heap */
+        fh_large_free(get(size, 16));
+        mapped++;
+    }
+    assert_true(mapped >= 16 && mapped < 40);
+    assert_true(fh_large_threshold() > size / 2 && fh_large_threshold() < 2 * size);
+    for (int i = 0; i < 6; i++) fh_large_lower_threshold();
+    assert_int_equal(fh_large_threshold(), 128 * 1024);
+    fh_large_purge();
+    assert_nothing_left();
+}
+
 static void free_it(void *pointer) { fh_large_free(pointer); }
 
 static void misuse_is_seen(void **state)
@@ -333,6 +353,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_is_wanted_again_is_kept),
     cmocka_unit_test(what_is_kept_and_not_wanted_goes),
     cmocka_unit_test(only_a_few_are_kept),
+    cmocka_unit_test(the_threshold_follows_a_growing_buffer),
     cmocka_unit_test(misuse_is_seen),
 };
 UNIT_GROUP(large);
