@@ -181,8 +181,9 @@ static void on_chunk(struct fh_image *image, const struct fh_region *region, con
         add_free(finder, chunk->start + TAG_BYTES, end, true);
         break;
     case FH_IS_FREE:
-        add_free(finder, chunk->start, chunk->purged ? chunk->purged_from : end, false);
-        if (chunk->purged)
+        /* A purged one without a span was changing while it was read. */
+        add_free(finder, chunk->start, chunk->purged_to ? chunk->purged_from : end, false);
+        if (chunk->purged_to)
             add_free(finder, chunk->purged_to, end, false);
         break;
     case FH_IS_TOP:

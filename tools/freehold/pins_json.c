@@ -39,7 +39,7 @@ static void print_stack(struct fh_pins_report *report, uint32_t stack)
     struct fh_source *sources = stack ? calloc(FH_SOURCES_MOST, sizeof(*sources)) : NULL;
     size_t own = 0;
     bool truncated = false;
-    size_t count = sources ? fh_pins_stack(report, stack, sources, &own, &truncated) : 0;
+    size_t count = sources ? fh_pins_stack(report, stack, FH_SOURCES_MOST, sources, &own, &truncated) : 0;
     printf("\"own\": %zu, \"truncated\": %s, \"stack\": [", own, truncated ? "true" : "false");
     for (size_t i = 0; i < count; i++) {
         printf(i ? ", " : "");

@@ -68,7 +68,8 @@ static void print_stack(struct fh_pins_report *report, uint32_t stack)
     char place[PLACE_BYTES];
     size_t own = 0;
     bool truncated = false;
-    size_t count = sources ? fh_pins_stack(report, stack, sources, &own, &truncated) : 0;
+    size_t callers = report->whole_stacks ? FH_SOURCES_MOST : CALLERS_SHOWN;
+    size_t count = sources ? fh_pins_stack(report, stack, callers, sources, &own, &truncated) : 0;
     size_t end = report->whole_stacks || own + CALLERS_SHOWN + 1 > count ? count : own + CALLERS_SHOWN + 1;
     for (size_t i = report->whole_stacks ? 0 : own; i < end; i++) {
         fh_source_text(&sources[i], report->whole_stacks, place, sizeof(place));

@@ -31,12 +31,13 @@ void fh_pins_print(struct fh_pins_report *report);
 void fh_pins_print_json(struct fh_pins_report *report);
 
 /*
- * The call stack of a site, inlined functions too, the innermost first; how many. *own is the first that is not the
- * C++ library's plumbing between a container and malloc: the one to name.
+ * The call stack of a site, inlined functions too, the innermost first; how many. *own is the first that is neither a
+ * wrapper of malloc nor the C++ library's plumbing between a container and malloc: the one to name.
+ * At least `callers` of its callers are found, if there are so many; FH_SOURCES_MOST: all.
  */
 enum { FH_SOURCES_MOST = 96 };
-size_t fh_pins_stack(struct fh_pins_report *report, uint32_t stack, struct fh_source sources[FH_SOURCES_MOST],
-                     size_t *own, bool *truncated);
+size_t fh_pins_stack(struct fh_pins_report *report, uint32_t stack, size_t callers,
+                     struct fh_source sources[FH_SOURCES_MOST], size_t *own, bool *truncated);
 /* "f() at x.c:3" of a site; "an unknown place" when its stack is not known. */
 void fh_pins_site_text(struct fh_pins_report *report, const struct fh_pin_site *site, char *text, size_t room);
 /* "208", "4,096 to 8,191": the sizes of a class; of a row of sizes[]. */

@@ -30,31 +30,42 @@ void fh_pins_report_close(struct fh_pins_report *report)
     fh_thread_names_close(&report->threads);
 }
 
-/* Containers and smart pointers call malloc in the name of somebody: that one is meant. */
+/* Containers, smart pointers and wrappers of malloc allocate in the name of somebody: that one is meant. */
 static bool is_plumbing(const struct fh_source *source)
 {
-    static const char *const beginnings[] = {"std::", "__gnu_cxx::", "operator new", "_Znwm", "_Znam", "_ZNSt", "_ZNKSt"};
+    static const char *const beginnings[] = {"std::", "__gnu_cxx::", "operator new", "_Zn", "_ZNSt", "_ZNKSt"};
+    static const char *const parts[] = {"malloc", "calloc", "realloc", "strdup", "strndup", "wcsdup"};
     for (size_t i = 0; i < sizeof(beginnings) / sizeof(*beginnings); i++) {
         if (strncmp(source->function, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        if (strcasestr(source->function, parts[i]))
             return true;
     }
     return false;
 }
 
-size_t fh_pins_stack(struct fh_pins_report *report, uint32_t stack, struct fh_source sources[FH_SOURCES_MOST],
-                     size_t *own, bool *truncated)
+size_t fh_pins_stack(struct fh_pins_report *report, uint32_t stack, size_t callers,
+                     struct fh_source sources[FH_SOURCES_MOST], size_t *own, bool *truncated)
 {
     uint64_t frames[FH_SAMPLES_STACK_MOST];
     size_t count = 0;
+    bool found = false;
     *own = 0;
     unsigned depth = report->sites ? fh_sites_frames(report->sites, stack, frames, truncated) : 0;
     if (!report->symbols)
         report->symbols = fh_symbols_open(report->image);
-    for (unsigned i = 0; report->symbols && i < depth && count < FH_SOURCES_MOST; i++)
+    for (unsigned i = 0; report->symbols && i < depth && count < FH_SOURCES_MOST; i++) {
+        if (found && count > *own + callers)
+            break; /* names cost time */
         count += fh_symbols_find(report->symbols, frames[i], sources + count, FH_SOURCES_MOST - count);
-    while (*own < count && is_plumbing(&sources[*own]))
-        ++*own;
-    if (*own == count)
+        while (!found && *own < count) {
+            found = !is_plumbing(&sources[*own]);
+            *own += !found;
+        }
+    }
+    if (!found)
         *own = 0;
     return count;
 }
@@ -63,9 +74,9 @@ void fh_pins_site_text(struct fh_pins_report *report, const struct fh_pin_site *
 {
     struct fh_source *sources = site->stack ? calloc(FH_SOURCES_MOST, sizeof(*sources)) : NULL;
     size_t own;
-    bool truncated;
+    bool truncated = false;
     snprintf(text, room, "an unknown place");
-    if (sources && fh_pins_stack(report, site->stack, sources, &own, &truncated) > 0)
+    if (sources && fh_pins_stack(report, site->stack, 0, sources, &own, &truncated) > 0)
         fh_source_text(&sources[own], false, text, room);
     free(sources);
 }
