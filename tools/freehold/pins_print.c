@@ -22,13 +22,13 @@ static void print_sum(const struct fh_pins *pins)
 {
     static const char *const meanings[FH_PIN_HOWS] = {
         "live blocks on the same page", "live objects of the same slab", "the next live block above",
-        "the last live blocks of a heap: the break"};
+        "the last live blocks of a heap"};
     uint64_t all = fh_pins_free_bytes(pins);
     char number[FH_UNIT_BYTES];
     printf("free memory, in bytes                 held by\n");
     for (int how = 0; how < FH_PIN_HOWS; how++)
         print_row(fh_pin_names[how], pins->all.held[how], all, meanings[how]);
-    print_row("caches", pins->caches_bytes, all, "no live block: freed ones that threads keep");
+    print_row("caches", pins->caches_bytes, all, "freed blocks that threads keep");
     print_row("kept", fh_pins_kept_bytes(pins), all, "nothing: kept for the next requests");
     printf("  %-10s %17s           all that is free and in memory\n", "=", fh_grouped(all, number));
     if (pins->gap_bytes)
@@ -170,7 +170,7 @@ static void print_threads(struct fh_pins_report *report)
     struct row *rows;
     char name[FH_THREAD_NAME_BYTES];
     size_t count = rows_of(pins->threads, pins->thread_count, pins->heaps, FH_HEAPS_SHOWN, &rows);
-    printf("\nthreads\n%17s  %12s  %14s  %s\n", "held", "by blocks", "of live", "objects of a thread, rest of a heap");
+    printf("\nthreads\n%17s  %12s  %14s  %s\n", "held", "by blocks", "of live", "thread, or heap of the rest");
     for (size_t i = 0; i < count && i < report->rows; i++) {
         if (rows[i].first_kind)
             fh_thread_name(&report->threads, (uint32_t)rows[i].index, name);

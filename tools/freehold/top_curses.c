@@ -108,6 +108,8 @@ static void show_tabs(struct live *live)
         fh_screen_put(&live->screen, FH_INK_TITLE, "processes on freehold ");
     char state[64];
     snprintf(state, sizeof(state), "%s %g s  ? keys", live->is_paused ? "paused," : "every", live->interval_s);
+    if (live->screen.column + (int)strlen(state) > live->screen.columns)
+        return;
     fh_screen_column(&live->screen, live->screen.columns - (int)strlen(state));
     fh_screen_put(&live->screen, live->is_paused ? FH_INK_ALARM : FH_INK_DIM, "%s", state);
 }
