@@ -132,7 +132,7 @@ expect 2 "" "freehold pins: --rows takes a number from 0 to 100000, not 'x'; see
 expect 2 "" "freehold pins: one process or file at a time, not '2' as well; see freehold help pins" \
     "$FREEHOLD" pins 1 2
 start "$HELPERS/helper_sleep"
-expect 1 "" "freehold pins: process $pid (helper_sleep) does not run on freehold; start it with: freehold run -- COMMAND" \
-    "$FREEHOLD" pins "$pid"
+foreign="process $pid (helper_sleep) does not run on freehold; start it with: freehold run -- COMMAND"
+expect 1 "" "freehold pins: $foreign" "$FREEHOLD" pins "$pid"
 stop
 finish

@@ -124,7 +124,7 @@ if ldd "$FREEHOLD" | grep -q libncursesw; then
 fi
 stop
 start "$HELPERS/helper_sleep"
-expect 1 "" "freehold top: process $pid (helper_sleep) does not run on freehold; start it with: freehold run -- COMMAND" \
-    "$FREEHOLD" top --once "$pid"
+foreign="process $pid (helper_sleep) does not run on freehold; start it with: freehold run -- COMMAND"
+expect 1 "" "freehold top: $foreign" "$FREEHOLD" top --once "$pid"
 stop
 finish

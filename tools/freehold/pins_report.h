@@ -1,5 +1,5 @@
 /*
- * pins_report.h - what is said of pins: in words, as tables, as JSON. What all of these need to be said is in one place.
+ * pins_report.h - what is said of pins: in words, as tables, as JSON.
  */
 #ifndef FREEHOLD_TOOL_PINS_REPORT_H
 #define FREEHOLD_TOOL_PINS_REPORT_H

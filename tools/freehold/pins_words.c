@@ -119,7 +119,7 @@ static void add_why_one(const struct fh_pin_block *block, char *words)
         fh_text_append(words, FH_PINS_WORDS_BYTES, "it lies on a page that is otherwise free.");
         break;
     case FH_PIN_SLAB:
-        fh_text_append(words, FH_PINS_WORDS_BYTES, "it is the one live object of a slab.");
+        fh_text_append(words, FH_PINS_WORDS_BYTES, "it keeps the free rest of its slab.");
         break;
     case FH_PIN_CHUNK:
         fh_text_append(words, FH_PINS_WORDS_BYTES,
@@ -137,13 +137,16 @@ static void add_why_one(const struct fh_pin_block *block, char *words)
     }
 }
 
-static void add_why_many(const struct fh_pin_sum *sum, char *words)
+static void add_why_many(const struct fh_pins_report *report, const struct fh_pin_sum *sum, char *words)
 {
     static const char *const reasons[FH_PIN_HOWS] = {
-        "each lies on a page that is otherwise free.", "each keeps a slab that is otherwise free.",
+        "they share their pages with it.", "each keeps the free rest of its slab.",
         "they lie scattered above it, so the break of the heap cannot move down over it.",
         "they lie at the end of the heap, and the break cannot move down below them."};
-    fh_text_append(words, FH_PINS_WORDS_BYTES, "%s", reasons[main_how(sum->held)]);
+    enum fh_pin_how how = main_how(sum->held);
+    bool is_alone = how == FH_PIN_PAGE && sum->held[how] / sum->holders > fh_image_about(report->image)->page_bytes / 2;
+    fh_text_append(words, FH_PINS_WORDS_BYTES, "%s",
+                   is_alone ? "each lies on a page that is otherwise free." : reasons[how]);
 }
 
 static void say_one(struct fh_pins_report *report, const struct fh_pin_block *block, char *words)
@@ -166,14 +169,14 @@ static void say_one(struct fh_pins_report *report, const struct fh_pin_block *bl
 }
 
 /* `which` follows "1,000 live blocks". */
-static void say_many(const struct fh_pins *pins, const struct fh_pin_sum *sum, const char *which, char *words)
+static void say_many(const struct fh_pins_report *report, const struct fh_pin_sum *sum, const char *which, char *words)
 {
     char count[FH_UNIT_BYTES], held[FH_UNIT_BYTES];
     fh_text_append(words, FH_PINS_WORDS_BYTES,
                    "%s live blocks%s keep %s of free memory from going back to the kernel, %.0f %% of what is free: ",
                    fh_grouped(sum->holders, count), which, fh_human(fh_pin_total(sum), held),
-                   fh_percent(fh_pin_total(sum), fh_pins_free_bytes(pins)));
-    add_why_many(sum, words);
+                   fh_percent(fh_pin_total(sum), fh_pins_free_bytes(&report->pins)));
+    add_why_many(report, sum, words);
 }
 
 /* The class or range of sizes whose blocks hold most. */
@@ -218,17 +221,17 @@ void fh_pins_words(struct fh_pins_report *report, char words[FH_PINS_WORDS_BYTES
         fh_pin_total(&pins->sites[site].sum) >= held / 2) {
         fh_pins_site_text(report, &pins->sites[site], text, sizeof(text));
         snprintf(place, sizeof(place), ", made by %s,", text);
-        say_many(pins, &pins->sites[site].sum, place, words);
+        say_many(report, &pins->sites[site].sum, place, words);
         return;
     }
     const struct fh_pin_sum *sizes = main_sizes(pins, &is_class, &index);
     if (fh_pin_total(sizes) >= held / 2) {
         fh_pins_sizes_text(is_class, index, text, sizeof(text));
         snprintf(place, sizeof(place), " of %s bytes", text);
-        say_many(pins, sizes, place, words);
+        say_many(report, sizes, place, words);
         return;
     }
-    say_many(pins, &pins->all, "", words);
+    say_many(report, &pins->all, "", words);
 }
 
 /* Whether free pages go back by themselves; true when the library does not say. */

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ROWS_AS_TEXT = 20 };
+
 /* --- by samples: sums in a table that is searched by stack, since there are few --- */
 
 struct sums {
@@ -140,10 +142,9 @@ void fh_top_show_sites(struct fh_top *top, struct fh_screen *screen, int lines, 
     bool exact = top->sites_mode & FH_SAMPLES_SITES;
     fh_screen_put(screen, FH_INK_TITLE, "%9s  %12s  %9s  %s", "live", "blocks", exact ? "holds" : "",
                   exact ? "made by" : "made by (estimated from samples)");
-    for (size_t i = (size_t)scroll; i < top->site_count && (lines == 0 || (int)(i - (size_t)scroll) < lines - 1); i++) {
+    size_t end = (size_t)scroll + (lines ? (size_t)lines - 1 : ROWS_AS_TEXT);
+    for (size_t i = (size_t)scroll; i < top->site_count && i < end; i++) {
         struct fh_top_site *site = &top->sites[i];
-        if (lines == 0 && i >= 20)
-            break;
         if (!site->is_named && !sites)
             sites = fh_sites_open(top->image);
         if (!site->is_named && sites)

@@ -9,7 +9,14 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { NAME_COLUMNS = 11, NUMBER_COLUMNS = 20, GRAPH_LEAST = 3, GRAPH_MOST = 16, SCALE_COLUMNS = 10, ROWS_AS_TEXT = 20 };
+enum {
+    NAME_COLUMNS = 11,
+    NUMBER_COLUMNS = 20,
+    SCALE_COLUMNS = 10,
+    GRAPH_LEAST = 3,
+    GRAPH_MOST = 16,
+    ROWS_AS_TEXT = 20
+};
 
 const char *const fh_top_view_names[FH_TOP_VIEWS] = {"account", "map", "sizes", "heaps", "threads", "sites"};
 
