@@ -106,6 +106,23 @@ pins "$pid"
 says "helper_pins_stripped+0x"
 stop
 
+# A core file.
+if command -v gcore >/dev/null; then
+    start env FREEHOLD_RETURN=0 "$FREEHOLD" run --sites -- "$HELPERS/helper_pins" last address 50000
+    if gcore -o core "$pid" >gcore.log 2>&1; then
+        pins "core.$pid"
+        says "core of process $pid (helper_pins)"
+        says "One block of 208 bytes keeps 10."
+        names "$first made it"
+    else
+        skip_part "gcore: $(tail -1 gcore.log)"
+    fi
+    stop
+    rm -f core.*
+else
+    skip_part "no gcore (gdb)"
+fi
+
 # A real program.
 if command -v python3 >/dev/null; then
     cat >real.py <<'END'

@@ -134,7 +134,7 @@ void fh_top_show_sites(struct fh_top *top, struct fh_screen *screen, int lines, 
     struct fh_sites *sites = NULL;
     fh_screen_line(screen);
     if (top->sites_mode == FH_SAMPLES_OFF) {
-        fh_screen_put(screen, FH_INK_PLAIN, "The program keeps no call stacks. 'freehold run --sites -- COMMAND' keeps");
+        fh_screen_put(screen, FH_INK_PLAIN, "No call stacks are kept: 'freehold run --sites -- COMMAND' keeps");
         fh_screen_line(screen);
         fh_screen_put(screen, FH_INK_PLAIN, "those of all blocks, 'freehold run --profile -- COMMAND' those of some.");
         return;
