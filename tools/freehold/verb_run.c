@@ -91,8 +91,7 @@ static int run(int argc, char **argv)
         status = fh_program_check("run", path, &library);
     if (status != 0)
         return status;
-    if (!fh_launch_preload(library.preload) || !set_report(report) ||
-        !set_sampling(profile, sites)) {
+    if (!fh_launch_preload(library.preload) || !set_report(report) || !set_sampling(profile, sites)) {
         fh_say("run", "cannot set the environment: %s", strerror(errno));
         return FH_EXIT_REFUSED;
     }
