@@ -150,7 +150,9 @@ struct fh_image_field {
     FIELD(option_top_pad)                                                                                              \
     FIELD(option_arena_max)                                                                                            \
     FIELD(option_cache_bytes)                                                                                          \
-    FIELD(option_medium_cache_bytes)
+    FIELD(option_medium_cache_bytes)                                                                                   \
+    NUMBER(samples)                  /* address of the root of call stacks, fh_samples (freehold_samples.h) */         \
+    FIELD(option_give_back)
 
 #define FH_IMAGE_NUMBER_MEMBER(name) uint64_t name;
 #define FH_IMAGE_FIELD_MEMBER(name) struct fh_image_field name;

@@ -12,6 +12,7 @@
 #include "large.h"
 #include "options.h"
 #include "pagemap.h"
+#include "samples.h"
 #include "state.h"
 #include "wholesale.h"
 
@@ -142,4 +143,7 @@ FH_EXPORT FH_ALIGNED(16) const struct fh_image_root fh_root = {
     .option_arena_max = FIELD(fh_options, arena_max),
     .option_cache_bytes = FIELD(fh_options, cache_bytes),
     .option_medium_cache_bytes = FIELD(fh_options, medium_cache_bytes),
+
+    .samples = ADDRESS(&fh_samples),
+    .option_give_back = FIELD(fh_options, give_back),
 };
