@@ -186,8 +186,8 @@ static void load_hung(int signal_number)
     _exit(3);
 }
 
-/* How long one fork may take before it counts as a hang: far beyond what any machine needs. Nothing else here depends on
- * time: who forks often calls load_watch at every fork. */
+/* How long one fork may take before it counts as a hang: far beyond what any machine needs. Nothing else here depends
+ * on time: who forks often calls load_watch at every fork. */
 #define LOAD_PATIENCE_S 300
 
 /* Turns a hang into a failure. */
