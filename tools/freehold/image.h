@@ -39,6 +39,7 @@ struct fh_image_about {
     uint64_t taken_ns;  /* CLOCK_REALTIME when it was opened, or when the snapshot was taken; 0: not known (core) */
     size_t page_bytes;
     bool knows_pages;   /* whether it can be said which pages are in memory; not of a core file */
+    bool was_held;      /* of a snapshot: the process stood still while it was taken */
     bool has_root;      /* false: the process does not run on freehold (only with FH_IMAGE_FOREIGN_TOO) */
     uint32_t version;   /* of the library: major << 16 | minor << 8 | patch */
 };
@@ -122,7 +123,14 @@ size_t fh_image_threads(struct fh_image *image, struct fh_image_thread *threads,
 
 /* --- The walk over all blocks, in address order --- */
 
-enum fh_region_kind { FH_REGION_SEGMENT, FH_REGION_SLAB, FH_REGION_LARGE, FH_REGION_PAGEMAP, FH_REGION_STATES };
+enum fh_region_kind {
+    FH_REGION_SEGMENT,
+    FH_REGION_SLAB,
+    FH_REGION_LARGE,
+    FH_REGION_PAGEMAP,
+    FH_REGION_STATES,
+    FH_REGION_SAMPLES /* tables of freehold_samples.h, mostly untouched as the page map is */
+};
 struct fh_region {
     uint64_t start, bytes;
     uint64_t pointer;  /* of a large block */
@@ -195,7 +203,10 @@ bool fh_image_account(struct fh_image *image, const char *verb, struct fh_image_
 /* --- Snapshots --- */
 
 /* Writes what is needed to do all of this later, and nothing of what the program's blocks hold. 0, or FH_EXIT_FAILED
- * when the reason has been printed. */
-int fh_image_save(struct fh_image *image, const char *verb, const char *path);
+ * when the reason has been printed. *saved may be NULL. */
+struct fh_image_saved {
+    uint64_t heap_bytes, file_bytes;
+};
+int fh_image_save(struct fh_image *image, const char *verb, const char *path, struct fh_image_saved *saved);
 
 #endif

@@ -94,12 +94,14 @@ int fh_image_hold(struct fh_image *image)
     if (error != 0)
         fh_image_release(image);
     image->window_bytes = 0;
+    image->about.was_held = error == 0;
     return error;
 }
 
 void fh_image_release(struct fh_image *image)
 {
-    (void)image;
+    if (image->about.kind == FH_IMAGE_PROCESS)
+        image->about.was_held = false;
     for (size_t i = 0; i < held_count; i++)
         ptrace(PTRACE_DETACH, held[i].id, NULL, (void *)(intptr_t)held[i].signal);
     held_count = 0;

@@ -57,10 +57,14 @@ uint64_t fh_image_state_at(struct fh_image *image, uint64_t id);
 /* --- the guard's words (freehold_image.h) --- */
 
 #define FH_TAG_CONTENT (((uint64_t)1 << 48) - 1)
+static inline uint64_t fh_seal_with(uint64_t secret, uint64_t content, uint64_t place)
+{
+    uint64_t mixed = (content ^ secret ^ place << 1) * UINT64_C(0x9e3779b97f4a7c15);
+    return content | (mixed & ~FH_TAG_CONTENT);
+}
 static inline uint64_t fh_seal_of(const struct fh_image *image, uint64_t content, uint64_t place)
 {
-    uint64_t mixed = (content ^ image->secret ^ place << 1) * UINT64_C(0x9e3779b97f4a7c15);
-    return content | (mixed & ~FH_TAG_CONTENT);
+    return fh_seal_with(image->secret, content, place);
 }
 static inline bool fh_is_sealed(const struct fh_image *image, uint64_t tag, uint64_t place)
 {
