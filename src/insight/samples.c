@@ -27,7 +27,8 @@ uint32_t fh_samples_mapping_count;
 void *fh_samples_map(size_t bytes)
 {
     bytes = fh_align_up(bytes, fh_os_page_size());
-    if (fh_load_relaxed(&fh_samples_mapping_count) >= MAPPINGS_LISTED - 64) return NULL; /* 64: threads that are here at once */
+    enum { AT_ONCE = 64 }; /* threads that are here */
+    if (fh_load_relaxed(&fh_samples_mapping_count) >= MAPPINGS_LISTED - AT_ONCE) return NULL;
     char *start = fh_wholesale_map(bytes);
     if (!start) return NULL;
     uint32_t i = fh_fetch_add_relaxed(&fh_samples_mapping_count, 1);
@@ -42,9 +43,10 @@ void fh_samples_measure(size_t *mapped, size_t *resident)
     for (uint32_t i = 0; i < fh_load_relaxed(&fh_samples_mapping_count); i++) {
         char *start = fh_load_acquire(&fh_samples_mappings[i].start);
         if (!start) continue; /* being made; obtained, and not yet to be seen */
-        *mapped += fh_samples_mappings[i].bytes;
-        for (size_t done = 0; done < fh_samples_mappings[i].bytes; done += RESIDENT_AT_ONCE)
-            *resident += fh_os_resident_within(start + done, fh_min(fh_samples_mappings[i].bytes - done, RESIDENT_AT_ONCE));
+        size_t bytes = fh_samples_mappings[i].bytes;
+        *mapped += bytes;
+        for (size_t done = 0; done < bytes; done += RESIDENT_AT_ONCE)
+            *resident += fh_os_resident_within(start + done, fh_min(bytes - done, RESIDENT_AT_ONCE));
     }
 }
 

@@ -392,8 +392,8 @@ int fh_image_open_snapshot(const char *verb, const char *path, int fd, struct fh
     source->file_bytes = fstat(fd, &about) == 0 ? (uint64_t)about.st_size : 0;
     bool good = read_at(fd, &header, sizeof(header), 0) && take_header(image, &header);
     if (good && header.version != FH_SNAPSHOT_VERSION) {
-        fh_say(verb, "snapshot '%s' is of version %u, this program reads version %u; use the program that wrote it", path,
-               header.version, (unsigned)FH_SNAPSHOT_VERSION);
+        fh_say(verb, "snapshot '%s' is of version %u, this program reads version %u; use the program that wrote it",
+               path, header.version, (unsigned)FH_SNAPSHOT_VERSION);
         return FH_EXIT_FAILED;
     }
     if (!good || !read_file(image)) {
