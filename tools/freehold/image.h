@@ -86,7 +86,8 @@ const struct fh_image_vma *fh_image_vmas(struct fh_image *image, size_t *count);
 /* Reads them and what follows from them anew, for a process that is looked at for long; false when it has ended. */
 bool fh_image_refresh(struct fh_image *image);
 
-/* Stops a process, all of its threads, until fh_image_release; nothing for files. 0 or an errno. */
+/* Stops a process, all of its threads, until fh_image_release; nothing for files. 0 or an errno. No thread is inside
+ * the allocator then, as far as can be known. */
 int fh_image_hold(struct fh_image *image);
 void fh_image_release(struct fh_image *image);
 
@@ -199,6 +200,14 @@ struct fh_image_account {
 };
 /* `verb`: for the progress; may be NULL. */
 bool fh_image_account(struct fh_image *image, const char *verb, struct fh_image_account *account);
+
+/* --- Every invariant of ARCHITECTURE.md (H1 to H5, S1 to S3, P1, A1), of an image that stands still --- */
+
+/* `address` is 0 where it is about all of them. */
+typedef void fh_image_violation_fn(const char *invariant, uint64_t address, const char *text, void *arg);
+/* *count: how many were reported. False when the process ended meanwhile, or memory ran out. */
+bool fh_image_check(struct fh_image *image, const char *verb, fh_image_violation_fn *report, void *arg,
+                    uint64_t *count);
 
 /* --- Snapshots --- */
 

@@ -271,6 +271,17 @@ static void on_slab(struct fh_image *image, const struct fh_region *region, cons
     fh_save_pages_up_to(save, slab->start + slab->bytes);
 }
 
+/* What the walk could make nothing of; it may have a tag all the same. */
+static void on_gap(struct fh_image *image, const struct fh_region *region, uint64_t start, uint64_t bytes, void *arg)
+{
+    struct fh_save *save = arg;
+    (void)region;
+    const unsigned char *tag = fh_image_view(image, start, WORD);
+    if (tag)
+        put_tag(save, start, fh_word_at(tag));
+    fh_save_pages_up_to(save, start + bytes);
+}
+
 /* --- the rest of the file --- */
 
 static void save_root(struct fh_save *save)
@@ -356,7 +367,7 @@ int fh_image_save(struct fh_image *image, const char *verb, const char *path, st
         status = fh_snapshot_create(verb, path, &header, &save->out);
     }
     if (status == 0) {
-        const struct fh_image_walker walker = {save, on_region, on_chunk, on_slab, NULL, verb};
+        const struct fh_image_walker walker = {save, on_region, on_chunk, on_slab, on_gap, verb};
         save_root(save);
         fh_save_statics(save);
         fh_save_begin_sites(save);

@@ -169,8 +169,9 @@ static uint64_t resync(struct fh_image *image, uint64_t from, uint64_t end)
 static void read_span(struct fh_image *image, struct fh_image_chunk *chunk)
 {
     enum { SPAN_AT = 24 };
-    uint64_t from = fh_image_read_number(image, chunk->start + SPAN_AT, 8) & FH_TAG_CONTENT;
-    uint64_t to = fh_image_read_number(image, chunk->start + SPAN_AT + 8, 8) & FH_TAG_CONTENT;
+    const unsigned char *bytes = fh_image_view(image, chunk->start, SPAN_AT + 16);
+    uint64_t from = bytes ? fh_word_at(bytes + SPAN_AT) & FH_TAG_CONTENT : 0;
+    uint64_t to = bytes ? fh_word_at(bytes + SPAN_AT + 8) & FH_TAG_CONTENT : 0;
     if (from <= chunk->start || to <= from || to >= chunk->start + chunk->bytes)
         return; /* changed under our eyes */
     chunk->purged_from = from;

@@ -13,6 +13,7 @@ const struct fh_verb *const fh_verbs[] = {
     &fh_verb_replay,
     &fh_verb_which,
     &fh_verb_explain,
+    &fh_verb_check,
     &fh_verb_snapshot,
     &fh_verb_help,
     NULL,

@@ -21,6 +21,7 @@ extern const struct fh_verb fh_verb_record;
 extern const struct fh_verb fh_verb_replay;
 extern const struct fh_verb fh_verb_which;
 extern const struct fh_verb fh_verb_explain;
+extern const struct fh_verb fh_verb_check;
 extern const struct fh_verb fh_verb_snapshot;
 extern const struct fh_verb fh_verb_help;
 
