@@ -160,4 +160,5 @@ FH_EXPORT FH_ALIGNED(16) const struct fh_image_root fh_root = {
     .sampling_bytes = sizeof(struct fh_sampling),
     .state_sampling = FIELD(fh_state, sampling),
     .run_counted = FIELD(fh_run, counted),
+    .option_give_back = FIELD(fh_options, give_back),
 };

@@ -15,6 +15,7 @@ const struct fh_verb *const fh_verbs[] = {
     &fh_verb_explain,
     &fh_verb_check,
     &fh_verb_snapshot,
+    &fh_verb_pins,
     &fh_verb_help,
     NULL,
 };

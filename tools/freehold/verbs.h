@@ -23,6 +23,7 @@ extern const struct fh_verb fh_verb_which;
 extern const struct fh_verb fh_verb_explain;
 extern const struct fh_verb fh_verb_check;
 extern const struct fh_verb fh_verb_snapshot;
+extern const struct fh_verb fh_verb_pins;
 extern const struct fh_verb fh_verb_help;
 
 /* The verb of that name; NULL after the message with the nearest one has been printed. */
