@@ -165,7 +165,7 @@ struct fh_image_field {
     FIELD(run_length)                /* 0: there is none; what the two others say is old then */                       \
     NUMBER(sampling_bytes)           /* of a thread's counts for a profile, a mapping of whole pages */                \
     FIELD(state_sampling)            /* its address, or 0 */                                                           \
-    FIELD(run_counted)               /* how many of the slab's slab_free_count class_listed knows */                                   \
+    FIELD(run_counted)               /* how many of the slab's slab_free_count class_listed knows */                   \
     FIELD(option_give_back)
 
 #define FH_IMAGE_NUMBER_MEMBER(name) uint64_t name;

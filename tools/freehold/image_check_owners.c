@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { RECORD_MOST = 1 << 17, CHAIN_MOST = 1 << 20, GRAIN = 4096, BLOCK_PHASE = 64 };
+enum { RECORD_MOST = 1 << 17, CHAIN_MOST = 1 << 18, GRAIN = 4096, BLOCK_PHASE = 64 };
 
 #define OF(record, field) fh_image_field(record, root->field)
 
@@ -46,7 +46,8 @@ static uint64_t follow_list(struct fh_check *check, uint64_t owner, uint64_t hea
 static void add_lists(struct fh_check *check, uint64_t owner, const unsigned char *record, struct sums *sums)
 {
     const struct fh_image_root *root = &check->image->root;
-    for (uint64_t i = 1; i < root->cache_bins; i++) {
+    uint64_t violations = check->violations;
+    for (uint64_t i = 1; i < root->cache_bins && violations == check->violations; i++) {
         uint64_t size = i * 16 > root->cache_aside_bytes ? i * 16 - root->cache_aside_bytes : i * 16;
         const unsigned char *bin = record + root->state_cache_bins.offset + i * root->cache_bin_bytes;
         uint64_t count = follow_list(check, owner, OF(bin, cache_bin_head), size);

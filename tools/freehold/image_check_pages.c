@@ -78,8 +78,10 @@ static void check_leaf(struct fh_check *check, uint64_t base)
         while (region < end && region->start + region->bytes <= page)
             region++;
         const struct fh_region *here = region < end && region->start < page + GRAIN ? region : NULL;
-        page = here && here->kind == FH_REGION_SEGMENT ? (here->start + here->bytes + GRAIN - 1) & ~(uint64_t)(GRAIN - 1)
-                                                       : check_entry(check, page, entry, here);
+        if (here && here->kind == FH_REGION_SEGMENT)
+            page = (here->start + here->bytes + GRAIN - 1) & ~(uint64_t)(GRAIN - 1);
+        else
+            page = check_entry(check, page, entry, here);
     }
 }
 

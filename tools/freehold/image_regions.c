@@ -13,7 +13,7 @@ enum {
     LEAF_ENTRIES = LEAF_BYTES / 4,
     GRAIN = 4096,
     SEGMENTS_MOST = 1 << 20, /* of a heap: more is a list that runs in circles */
-    HEAPS_MOST = 4096,
+    HEAPS_MOST = 256, /* a slab names its own in a byte */
     STATES_MOST = 1 << 18,
     SLAB_MOST = 65536,
     SAMPLE_MAPPINGS_MOST = 4096
@@ -72,7 +72,8 @@ static bool add_segments(struct finder *finder)
                                                 .is_growing = segment == growing});
             if (!added)
                 return false;
-            segment = fh_image_field(record, root->segment_next);
+            uint64_t next = fh_image_field(record, root->segment_next);
+            segment = next > segment ? next : 0; /* they are in address order */
         }
     }
     finder->segments = finder->count;

@@ -184,6 +184,15 @@ static void pages_of_snapshot(struct fh_image *image, uint64_t address, size_t c
     }
 }
 
+static uint64_t next_of_snapshot(struct fh_image *image, uint64_t address)
+{
+    const struct snapshot_source *source = image->source_data;
+    size_t i = first_range_above(source, address, image->about.page_bytes);
+    if (i == source->range_count)
+        return UINT64_MAX;
+    return source->ranges[i].start > address ? source->ranges[i].start : address;
+}
+
 static void close_snapshot(struct fh_image *image)
 {
     struct snapshot_source *source = image->source_data;
@@ -200,7 +209,8 @@ static void close_snapshot(struct fh_image *image)
     free(source);
 }
 
-static const struct fh_image_source snapshot_source = {read_snapshot, pages_of_snapshot, close_snapshot};
+static const struct fh_image_source snapshot_source = {read_snapshot, pages_of_snapshot, next_of_snapshot,
+                                                      close_snapshot};
 
 /* --- opening --- */
 

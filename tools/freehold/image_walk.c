@@ -151,10 +151,17 @@ static uint64_t tag_at(struct fh_image *image, uint64_t at, uint64_t end)
     return good ? tag & FH_TAG_CONTENT : 0;
 }
 
-/* Where the walk can go on behind a place that does not hold. */
+/* Where the walk can go on behind a place that does not hold. What can't be read is passed over. */
 static uint64_t resync(struct fh_image *image, uint64_t from, uint64_t end)
 {
-    for (uint64_t at = from + 16; at + CHUNK_LEAST <= end; at += 16) {
+    for (uint64_t at = from + 16; at < end && end - at >= CHUNK_LEAST; at += 16) {
+        if (!fh_image_view(image, at, CHUNK_LEAST)) {
+            uint64_t next = image->source->next(image, at + RESYNC_STEP);
+            if (next >= end)
+                break;
+            at = ((next - from) & ~(uint64_t)15) + from;
+            continue;
+        }
         uint64_t content = tag_at(image, at, end);
         if (content == 0)
             continue;

@@ -23,6 +23,8 @@ extern const struct fh_verb fh_verb_which;
 extern const struct fh_verb fh_verb_explain;
 extern const struct fh_verb fh_verb_check;
 extern const struct fh_verb fh_verb_snapshot;
+extern const struct fh_verb fh_verb_diff;
+extern const struct fh_verb fh_verb_who;
 extern const struct fh_verb fh_verb_pins;
 extern const struct fh_verb fh_verb_help;
 
