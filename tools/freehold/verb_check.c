@@ -36,9 +36,27 @@ static void note(const char *invariant, uint64_t address, const char *text, void
     finding->text = text;
 }
 
+/* Leaves of the findings those that were there before, too. */
+static void keep_common(struct findings *findings, const struct findings *before)
+{
+    size_t kept = 0, found = findings->kept;
+    for (size_t i = 0; i < found; i++) {
+        bool was_there = false;
+        for (size_t n = 0; n < before->kept && !was_there; n++)
+            was_there = findings->each[i].address == before->each[n].address &&
+                        strcmp(findings->each[i].text, before->each[n].text) == 0;
+        if (was_there)
+            findings->each[kept++] = findings->each[i];
+    }
+    findings->kept = kept;
+    if (kept < found)
+        findings->count = kept;
+}
+
 /* What is said of a heap that was caught in the middle of a change is gone the next time; damage stays. */
 static int look(struct fh_image *image, const char *word, struct findings *findings)
 {
+    static struct findings before;
     bool is_process = fh_image_about(image)->kind == FH_IMAGE_PROCESS, done = false;
     for (int round = 0; round < (is_process ? ROUNDS : 1) && !done; round++) {
         const struct timespec pause = {0, BETWEEN_MS * 1000000};
@@ -57,6 +75,9 @@ static int look(struct fh_image *image, const char *word, struct findings *findi
             fh_say("check", "%s could not be read to its end: it ended meanwhile, or memory ran out", word);
             return FH_EXIT_FAILED;
         }
+        if (round > 0)
+            keep_common(findings, &before);
+        before = *findings;
         done = findings->count == 0;
     }
     return 0;
