@@ -13,6 +13,8 @@ const struct fh_verb *const fh_verbs[] = {
     &fh_verb_replay,
     &fh_verb_which,
     &fh_verb_explain,
+    &fh_verb_map,
+    &fh_verb_report,
     &fh_verb_snapshot,
     &fh_verb_diff,
     &fh_verb_who,

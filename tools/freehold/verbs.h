@@ -25,6 +25,8 @@ extern const struct fh_verb fh_verb_check;
 extern const struct fh_verb fh_verb_snapshot;
 extern const struct fh_verb fh_verb_diff;
 extern const struct fh_verb fh_verb_who;
+extern const struct fh_verb fh_verb_map;
+extern const struct fh_verb fh_verb_report;
 extern const struct fh_verb fh_verb_pins;
 extern const struct fh_verb fh_verb_help;
 
