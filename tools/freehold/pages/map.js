@@ -11,10 +11,11 @@
 function fhMap(root, data) {
   const BODY = { none: 0, empty: 1, memory: 2, metadata: 3, gap: 4 }, MARK = { none: 0, pinned: 1, cached: 2, purged: 3 };
   const ITEMS = data.items.length, LIVE = 0, CACHED = 2, FREE = 3, UNTOUCHED = 4, METADATA = 5;
-  const LABEL = 96, FOLD = 18, TOP = 4;
+  const LABEL = 96, LABEL_FROM = 560, FOLD = 18, TOP = 4;
   const classes = ['#4269d0', '#efb118', '#3ca951', '#a463f2', '#ff8ab7', '#9c6b4e', '#6cc5b0', '#ff725c', '#97bbf5'];
   const others = { chunks: '#7f93b2', large: '#b59a7a' };
   const dark = matchMedia('(prefers-color-scheme: dark)');
+  let label = LABEL; /* room for addresses in front of rows; none on a narrow screen */
   let colors = data.colors[+dark.matches], mode = 'live', frame = data.frames.length - 1, hovered = -1, chosen = -1, timer = 0;
 
   /* --- numbers and words --- */
@@ -265,11 +266,12 @@ function fhMap(root, data) {
     band.summary.textContent = human(all.held) + ' held · ' + human(all.memory) + ' in memory · ' +
       percent(all.resident[LIVE], all.memory) + ' live · a cell is ' + size(band.shift);
     const width = band.canvas.clientWidth, ratio = devicePixelRatio || 1;
-    const pitch = Math.max(2, Math.floor((width - LABEL) / data.columns * ratio) / ratio);
+    label = width < LABEL_FROM ? 0 : LABEL;
+    const pitch = Math.max(2, Math.floor((width - label) / data.columns * ratio) / ratio);
     const gap = pitch >= 5 ? 1 : pitch >= 3 ? 1 / ratio : 0, side = pitch - gap, snap = v => Math.round(v * ratio) / ratio;
     lay_out(band, pitch);
     band.canvas.style.height = band.height + 'px';
-    band.header.style.maxWidth = LABEL + data.columns * pitch + 'px';
+    band.header.style.maxWidth = label + data.columns * pitch + 'px';
     band.canvas.width = Math.round(width * ratio);
     band.canvas.height = Math.round(band.height * ratio);
     const g = band.canvas.getContext('2d');
@@ -280,18 +282,18 @@ function fhMap(root, data) {
       g.fillStyle = colors.faint;
       if (row.folded) {
         g.font = '11.5px system-ui, sans-serif';
-        g.fillText('… ' + human(row.folded) + ' without memory', LABEL, row.y + FOLD / 2);
+        g.fillText('… ' + human(row.folded) + ' without memory', label, row.y + FOLD / 2);
         since_label = 0;
         continue;
       }
       const first = band.at_slot.slice(row.slot, row.slot + row.slots).find(n => n !== undefined);
-      if (since_label++ % Math.ceil(12 / pitch) === 0 && first !== undefined) {
+      if (label && since_label++ % Math.ceil(12 / pitch) === 0 && first !== undefined) {
         g.font = '10.5px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
         g.fillText(places[first].start.toString(16).padStart(12, '0'), 0, row.y + side / 2 + .5);
       }
       for (let i = 0; i < row.slots; i++) {
         const n = band.at_slot[row.slot + i];
-        if (n !== undefined && cells[n].body !== BODY.none) draw_cell(g, cells[n], LABEL + i * pitch, row.y, side, snap);
+        if (n !== undefined && cells[n].body !== BODY.none) draw_cell(g, cells[n], label + i * pitch, row.y, side, snap);
       }
     }
     for (const [n, width] of [[hovered, 1], [chosen, 2]]) {
@@ -306,11 +308,11 @@ function fhMap(root, data) {
   function box_of(n) {
     const { band, slot } = places[n];
     const row = band.lines && band.lines.find(r => slot >= r.slot && slot < r.slot + r.slots);
-    return row && !row.folded ? { x: LABEL + (slot - row.slot) * band.pitch, y: row.y } : null;
+    return row && !row.folded ? { x: label + (slot - row.slot) * band.pitch, y: row.y } : null;
   }
 
   function cell_under(band, event) {
-    const box = band.canvas.getBoundingClientRect(), x = event.clientX - box.left - LABEL, y = event.clientY - box.top;
+    const box = band.canvas.getBoundingClientRect(), x = event.clientX - box.left - label, y = event.clientY - box.top;
     const row = (band.lines || []).find(r => y >= r.y && y < r.y + r.height);
     if (!row || row.folded || x < 0) return -1;
     const i = Math.floor(x / band.pitch), n = i < row.slots ? band.at_slot[row.slot + i] : undefined;
