@@ -151,7 +151,21 @@ struct fh_image_field {
     FIELD(option_arena_max)                                                                                            \
     FIELD(option_cache_bytes)                                                                                          \
     FIELD(option_medium_cache_bytes)                                                                                   \
-    NUMBER(samples)                  /* address of the root of call stacks, fh_samples (freehold_samples.h) */         \
+    NUMBER(samples)                  /* address of the record of freehold_samples.h */                                 \
+    NUMBER(sample_mappings)          /* address of an array of { address, bytes }: mappings with its tables */         \
+    NUMBER(sample_mapping_count)     /* address of a 32-bit number: how many there are */                              \
+    NUMBER(cache_bins)               /* lists of freed blocks that a thread keeps */                                   \
+    NUMBER(cache_bin_bytes)          /* of the record of one; list i has blocks of 16 * i bytes, ... */                \
+    NUMBER(cache_aside_bytes)        /* ... or of this much less, where 16 * i is more than this */                    \
+    NUMBER(run_bytes)                /* of the record of a run of frees into one slab, one for each list */            \
+    FIELD(state_cache_bins)          /* the first of cache_bins */                                                     \
+    FIELD(cache_bin_head)                                                                                              \
+    FIELD(state_runs)                /* the first of cache_bins */                                                     \
+    FIELD(run_slab)                                                                                                    \
+    FIELD(run_length)                /* 0: there is none; what the two others say is old then */                       \
+    NUMBER(sampling_bytes)           /* of a thread's counts for a profile, a mapping of whole pages */                \
+    FIELD(state_sampling)            /* its address, or 0 */                                                           \
+    FIELD(run_counted)               /* how many of the slab's slab_free_count class_listed knows */                   \
     FIELD(option_give_back)
 
 #define FH_IMAGE_NUMBER_MEMBER(name) uint64_t name;

@@ -13,6 +13,7 @@
 #include "options.h"
 #include "pagemap.h"
 #include "samples.h"
+#include "sampling.h"
 #include "state.h"
 #include "wholesale.h"
 
@@ -145,5 +146,19 @@ FH_EXPORT FH_ALIGNED(16) const struct fh_image_root fh_root = {
     .option_medium_cache_bytes = FIELD(fh_options, medium_cache_bytes),
 
     .samples = ADDRESS(&fh_samples),
+    .sample_mappings = ADDRESS(fh_samples_mappings),
+    .sample_mapping_count = ADDRESS(&fh_samples_mapping_count),
+    .cache_bins = FH_CACHE_BINS,
+    .cache_bin_bytes = sizeof(struct fh_cache_bin),
+    .cache_aside_bytes = FH_CACHE_ASIDE,
+    .run_bytes = sizeof(struct fh_run),
+    .state_cache_bins = FIELD(fh_state, cache.bins[0]),
+    .cache_bin_head = FIELD(fh_cache_bin, head),
+    .state_runs = FIELD(fh_state, runs[0]),
+    .run_slab = FIELD(fh_run, slab),
+    .run_length = FIELD(fh_run, bytes),
+    .sampling_bytes = sizeof(struct fh_sampling),
+    .state_sampling = FIELD(fh_state, sampling),
+    .run_counted = FIELD(fh_run, counted),
     .option_give_back = FIELD(fh_options, give_back),
 };

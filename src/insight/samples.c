@@ -21,33 +21,32 @@ FH_STATIC_ASSERT((uint64_t)FIRST_SLOTS << (FH_SAMPLES_TABLES - 1) <= UINT32_MAX,
 /* --- Mappings of tables, for the account. --- */
 
 enum { MAPPINGS_LISTED = 2048, RESIDENT_AT_ONCE = 4 << 20 };
-static struct {
-    char *start; /* atomic */
-    size_t bytes;
-} mappings[MAPPINGS_LISTED];
-static uint32_t mapping_count; /* atomic */
+struct fh_samples_mapping fh_samples_mappings[MAPPINGS_LISTED];
+uint32_t fh_samples_mapping_count;
 
 void *fh_samples_map(size_t bytes)
 {
     bytes = fh_align_up(bytes, fh_os_page_size());
-    if (fh_load_relaxed(&mapping_count) >= MAPPINGS_LISTED - 64) return NULL; /* 64: threads that are here at once */
+    enum { AT_ONCE = 64 }; /* threads that are here */
+    if (fh_load_relaxed(&fh_samples_mapping_count) >= MAPPINGS_LISTED - AT_ONCE) return NULL;
     char *start = fh_wholesale_map(bytes);
     if (!start) return NULL;
-    uint32_t i = fh_fetch_add_relaxed(&mapping_count, 1);
-    mappings[i].bytes = bytes;
-    fh_store_release(&mappings[i].start, start);
+    uint32_t i = fh_fetch_add_relaxed(&fh_samples_mapping_count, 1);
+    fh_samples_mappings[i].bytes = bytes;
+    fh_store_release(&fh_samples_mappings[i].start, start);
     return start;
 }
 
 void fh_samples_measure(size_t *mapped, size_t *resident)
 {
     *mapped = *resident = 0;
-    for (uint32_t i = 0; i < fh_load_relaxed(&mapping_count); i++) {
-        char *start = fh_load_acquire(&mappings[i].start);
+    for (uint32_t i = 0; i < fh_load_relaxed(&fh_samples_mapping_count); i++) {
+        char *start = fh_load_acquire(&fh_samples_mappings[i].start);
         if (!start) continue; /* being made; obtained, and not yet to be seen */
-        *mapped += mappings[i].bytes;
-        for (size_t done = 0; done < mappings[i].bytes; done += RESIDENT_AT_ONCE)
-            *resident += fh_os_resident_within(start + done, fh_min(mappings[i].bytes - done, RESIDENT_AT_ONCE));
+        size_t bytes = fh_samples_mappings[i].bytes;
+        *mapped += bytes;
+        for (size_t done = 0; done < bytes; done += RESIDENT_AT_ONCE)
+            *resident += fh_os_resident_within(start + done, fh_min(bytes - done, RESIDENT_AT_ONCE));
     }
 }
 

@@ -15,6 +15,13 @@ bool fh_samples_init(uint32_t mode, uint64_t interval_bytes);
 
 /* A table is a mapping of our own that is touched bit by bit; NULL without memory. Never given back. */
 void *fh_samples_map(size_t bytes);
+/* All of these mappings; for readers from outside (insight/root.c), too. */
+struct fh_samples_mapping {
+    char *start; /* atomic */
+    size_t bytes;
+};
+extern FH_HIDDEN struct fh_samples_mapping fh_samples_mappings[];
+extern FH_HIDDEN uint32_t fh_samples_mapping_count; /* atomic */
 /* Bytes mapped for tables, and of them those in memory: for the account. */
 void fh_samples_measure(size_t *mapped, size_t *resident);
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_BYTES = 512, SIZES_BYTES = 192, ADVICE_MOST = 10 };
+enum { SIZES_BYTES = 192 };
 
 const char *const fh_other_names[FH_OTHERS] = {"files", "stacks", "shared", "other anonymous"};
 const char *const fh_other_meanings[FH_OTHERS] = {"programs, libraries, mapped files", "of the first thread",
@@ -32,12 +32,6 @@ uint64_t fh_explained_resident(const struct fh_explanation *explanation)
         sum += explanation->account.resident[i];
     return sum;
 }
-
-struct advice {
-    const char *about;
-    uint64_t bytes; /* in memory, that this is about; the largest comes first */
-    char text[TEXT_BYTES], todo[TEXT_BYTES];
-};
 
 /* The size class, or range of sizes, that has most of the live bytes. */
 static void largest_sizes(const struct fh_image_account *account, char text[SIZES_BYTES])
@@ -64,7 +58,7 @@ static void largest_sizes(const struct fh_image_account *account, char text[SIZE
              fh_human(most, bytes), fh_grouped(blocks, count), from, to);
 }
 
-static void add_live(const struct fh_image_account *account, struct advice *advice)
+static void add_live(const struct fh_image_account *account, struct fh_advice *advice)
 {
     char bytes[FH_UNIT_BYTES], count[FH_UNIT_BYTES], most[SIZES_BYTES];
     largest_sizes(account, most);
@@ -75,7 +69,7 @@ static void add_live(const struct fh_image_account *account, struct advice *advi
              "'freehold run --profile=FILE -- COMMAND' and 'freehold pins' say.");
 }
 
-static void add_chunks(const struct fh_image_account *account, struct advice *advice)
+static void add_chunks(const struct fh_image_account *account, struct fh_advice *advice)
 {
     char bytes[FH_UNIT_BYTES], pages[FH_UNIT_BYTES], chunks[FH_UNIT_BYTES];
     uint64_t resident = account->free_in_chunks.resident;
@@ -92,7 +86,7 @@ static void add_chunks(const struct fh_image_account *account, struct advice *ad
                  "started with 'freehold run --sites', the code that made them.");
 }
 
-static void add_slabs(const struct fh_image_account *account, struct advice *advice)
+static void add_slabs(const struct fh_image_account *account, struct fh_advice *advice)
 {
     char bytes[FH_UNIT_BYTES], worst_bytes[FH_UNIT_BYTES], live[FH_UNIT_BYTES], all[FH_UNIT_BYTES];
     size_t worst = 1;
@@ -111,7 +105,7 @@ static void add_slabs(const struct fh_image_account *account, struct advice *adv
              "that keep them.");
 }
 
-static void add_cached(const struct fh_explanation *explanation, struct advice *advice)
+static void add_cached(const struct fh_explanation *explanation, struct fh_advice *advice)
 {
     char bytes[FH_UNIT_BYTES], blocks[FH_UNIT_BYTES];
     snprintf(advice->text, sizeof(advice->text), "%s in %s freed blocks are kept by %u threads for their next malloc.",
@@ -122,7 +116,7 @@ static void add_cached(const struct fh_explanation *explanation, struct advice *
              "thread; less of it is less speed. malloc_trim(0) asks all threads to give theirs back.");
 }
 
-static void add_rest(const struct fh_explanation *explanation, struct advice *advice)
+static void add_rest(const struct fh_explanation *explanation, struct fh_advice *advice)
 {
     char bytes[FH_UNIT_BYTES];
     snprintf(advice->text, sizeof(advice->text),
@@ -132,7 +126,14 @@ static void add_rest(const struct fh_explanation *explanation, struct advice *ad
              (long)explanation->about->pid);
 }
 
-static size_t collect(const struct fh_explanation *explanation, struct advice list[ADVICE_MOST])
+/* Worth saying: a twentieth of what is in memory, and the first in any case. */
+static bool is_worth_it(const struct fh_explanation *explanation, const struct fh_advice *list, size_t i)
+{
+    uint64_t all = explanation->rss_bytes ? explanation->rss_bytes : fh_explained_resident(explanation);
+    return i == 0 || (list[i].bytes >= all / 20 && list[i].bytes >= 65536);
+}
+
+size_t fh_explain_collect(const struct fh_explanation *explanation, struct fh_advice list[FH_ADVICE_MOST])
 {
     const struct fh_image_account *account = &explanation->account;
     bool knows = explanation->about->knows_pages;
@@ -140,59 +141,58 @@ static size_t collect(const struct fh_explanation *explanation, struct advice li
     size_t count = 0;
     uint64_t heap = knows ? explanation->heap_rss_bytes : 0;
 
-    list[count] = (struct advice){.about = "live", .bytes = account->resident[FH_LIVE]};
+    list[count] = (struct fh_advice){.about = "live", .bytes = account->resident[FH_LIVE]};
     add_live(account, &list[count++]);
-    list[count] = (struct advice){.about = "free chunks", .bytes = account->free_in_chunks.resident};
+    list[count] = (struct fh_advice){.about = "free chunks", .bytes = account->free_in_chunks.resident};
     add_chunks(account, &list[count++]);
-    list[count] = (struct advice){.about = "free objects in slabs", .bytes = account->free_in_slabs.resident};
+    list[count] = (struct fh_advice){.about = "free objects in slabs", .bytes = account->free_in_slabs.resident};
     add_slabs(account, &list[count++]);
-    list[count] = (struct advice){.about = "thread caches", .bytes = account->resident[FH_CACHED]};
+    list[count] = (struct fh_advice){.about = "thread caches", .bytes = account->resident[FH_CACHED]};
     add_cached(explanation, &list[count++]);
-    list[count] = (struct advice){.about = "top", .bytes = account->free_in_top.resident};
-    snprintf(list[count].text, TEXT_BYTES, "%s are free at the top of heaps, kept for growth that has come before.",
+    list[count] = (struct fh_advice){.about = "top", .bytes = account->free_in_top.resident};
+    snprintf(list[count].text, FH_ADVICE_BYTES,
+             "%s are free at the top of heaps, kept for growth that has come before.",
              fh_human(account->free_in_top.resident, bytes));
-    snprintf(list[count++].todo, TEXT_BYTES,
+    snprintf(list[count++].todo, FH_ADVICE_BYTES,
              "It goes by itself when it was not wanted for a while; FREEHOLD_TRIM_THRESHOLD sets from which size on, "
              "malloc_trim(0) gives it back now.");
-    list[count] = (struct advice){.about = "kept mappings", .bytes = account->free_in_mappings.resident};
-    snprintf(list[count].text, TEXT_BYTES, "%s are freed large blocks, kept because such sizes are asked for again.",
+    list[count] = (struct fh_advice){.about = "kept mappings", .bytes = account->free_in_mappings.resident};
+    snprintf(list[count].text, FH_ADVICE_BYTES,
+             "%s are freed large blocks, kept because such sizes are asked for again.",
              fh_human(account->free_in_mappings.resident, bytes));
-    snprintf(list[count++].todo, TEXT_BYTES,
+    snprintf(list[count++].todo, FH_ADVICE_BYTES,
              "They go after a few frees of other sizes; malloc_trim(0) gives them back.");
-    list[count] = (struct advice){.about = "metadata", .bytes = account->resident[FH_METADATA]};
-    snprintf(list[count].text, TEXT_BYTES, "%s are the library's own: tags, slab heads, page map, states of threads.",
+    list[count] = (struct fh_advice){.about = "metadata", .bytes = account->resident[FH_METADATA]};
+    snprintf(list[count].text, FH_ADVICE_BYTES,
+             "%s are the library's own: tags, slab heads, page map, states of threads.",
              fh_human(account->resident[FH_METADATA], bytes));
-    snprintf(list[count++].todo, TEXT_BYTES,
+    snprintf(list[count++].todo, FH_ADVICE_BYTES,
              "It is in proportion to blocks above 256 bytes and to threads at the peak.");
-    list[count] = (struct advice){
+    list[count] = (struct fh_advice){
         .about = "not the heap", .bytes = knows && explanation->rss_bytes > heap ? explanation->rss_bytes - heap : 0};
     if (list[count].bytes)
         add_rest(explanation, &list[count++]);
     for (size_t i = 1; i < count; i++) { /* the largest first */
-        struct advice moved = list[i];
+        struct fh_advice moved = list[i];
         size_t at = i;
         for (; at > 0 && list[at - 1].bytes < moved.bytes; at--)
             list[at] = list[at - 1];
         list[at] = moved;
     }
-    return count;
-}
-
-/* Worth saying: a twentieth of what is in memory, and the first in any case. */
-static bool is_worth_it(const struct fh_explanation *explanation, const struct advice *list, size_t i)
-{
-    uint64_t all = explanation->rss_bytes ? explanation->rss_bytes : fh_explained_resident(explanation);
-    return i == 0 || (list[i].bytes >= all / 20 && list[i].bytes >= 65536);
+    size_t worth = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (is_worth_it(explanation, list, i))
+            list[worth++] = list[i];
+    }
+    return worth;
 }
 
 void fh_explain_advise(const struct fh_explanation *explanation)
 {
-    struct advice list[ADVICE_MOST];
-    size_t count = collect(explanation, list);
+    struct fh_advice list[FH_ADVICE_MOST];
+    size_t count = fh_explain_collect(explanation, list);
     printf("what dominates\n");
     for (size_t i = 0; i < count; i++) {
-        if (!is_worth_it(explanation, list, i))
-            continue;
         printf("  ");
         fh_print_wrapped(list[i].text, 2);
         printf("    ");
@@ -202,13 +202,11 @@ void fh_explain_advise(const struct fh_explanation *explanation)
 
 void fh_explain_advise_json(const struct fh_explanation *explanation)
 {
-    struct advice list[ADVICE_MOST];
-    size_t count = collect(explanation, list), said = 0;
+    struct fh_advice list[FH_ADVICE_MOST];
+    size_t count = fh_explain_collect(explanation, list);
     printf("\"advice\": [");
     for (size_t i = 0; i < count; i++) {
-        if (!is_worth_it(explanation, list, i))
-            continue;
-        printf("%s{\"about\": ", said++ ? ", " : "");
+        printf("%s{\"about\": ", i ? ", " : "");
         fh_json_string(list[i].about);
         printf(", \"bytes\": %" PRIu64 ", \"text\": ", list[i].bytes);
         fh_json_string(list[i].text);

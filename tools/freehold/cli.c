@@ -173,3 +173,14 @@ int fh_finish_output(const char *verb)
     }
     return FH_EXIT_OK;
 }
+
+int fh_close_output(const char *verb, FILE *out, const char *file)
+{
+    int failed = !out || ferror(out);
+    if (out && fclose(out) != 0)
+        failed = 1;
+    if (!failed)
+        return FH_EXIT_OK;
+    fh_say(verb, "%s: cannot be written: %s", file, strerror(errno));
+    return FH_EXIT_FAILED;
+}

@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* The last three are those of sh, env and nohup, so that `freehold run` can be told apart from what it runs. */
 enum fh_exit {
@@ -44,5 +45,9 @@ const char *fh_nearest_name(const char *word, fh_name_at_fn *name_at, const void
 
 /* FH_EXIT_OK, or FH_EXIT_FAILED and a message when stdout did not take everything (a full disk, a closed pipe). */
 int fh_finish_output(const char *verb);
+
+/* Closes a file that was written (NULL: it could not be opened, errno says why). FH_EXIT_OK, or FH_EXIT_FAILED and a
+ * message. */
+int fh_close_output(const char *verb, FILE *out, const char *file);
 
 #endif

@@ -24,7 +24,19 @@ struct fh_explanation {
 };
 uint64_t fh_explained_resident(const struct fh_explanation *explanation);
 
+/* Walks over the heap; `verb` is for the progress. False when the process ended meanwhile or memory ran out. */
+bool fh_explain_read(struct fh_image *image, const char *verb, struct fh_explanation *explanation);
+
 /* In plain words: what dominates, and what to do. */
+enum { FH_ADVICE_BYTES = 512, FH_ADVICE_MOST = 10 };
+struct fh_advice {
+    const char *about;
+    uint64_t bytes; /* in memory, that this is about */
+    char text[FH_ADVICE_BYTES], todo[FH_ADVICE_BYTES];
+};
+/* What is worth saying, the most bytes first; how many. */
+size_t fh_explain_collect(const struct fh_explanation *explanation, struct fh_advice list[FH_ADVICE_MOST]);
+/* The same as text. */
 void fh_explain_advise(const struct fh_explanation *explanation);
 /* The same as a member "advice": [{"about": …, "bytes": …, "text": …, "do": …}, …] */
 void fh_explain_advise_json(const struct fh_explanation *explanation);

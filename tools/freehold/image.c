@@ -101,6 +101,11 @@ uint64_t fh_image_resident(struct fh_image *image, uint64_t start, uint64_t byte
     }
     unsigned char flags[PAGES];
     while (start < end) {
+        /* Of a file, what it has not is passed over: sizes in it may be anything. A process may have grown. */
+        uint64_t next = image->about.kind == FH_IMAGE_PROCESS ? start : image->source->next(image, start);
+        if (next >= end)
+            break;
+        start = next;
         uint64_t first = start & ~(uint64_t)(page - 1), piece_end = first + PAGES * page;
         if (piece_end > end)
             piece_end = end;
@@ -266,6 +271,10 @@ int fh_image_open(const char *verb, const char *word, unsigned flags, struct fh_
         bool may_be_foreign = (flags & FH_IMAGE_FOREIGN_TOO) && image->about.kind == FH_IMAGE_PROCESS && layout == 0;
         if (!may_be_foreign)
             status = say_no_root(verb, image, word, layout);
+    }
+    if (status == 0 && image->about.has_root && !fh_image_root_holds(&image->root)) {
+        fh_say(verb, "%s: freehold's root does not hold; the file, or the library in the process, is damaged", word);
+        status = FH_EXIT_FAILED;
     }
     if (status != 0) {
         fh_image_close(image);

@@ -39,6 +39,7 @@ struct fh_image_about {
     uint64_t taken_ns;  /* CLOCK_REALTIME when it was opened, or when the snapshot was taken; 0: not known (core) */
     size_t page_bytes;
     bool knows_pages;   /* whether it can be said which pages are in memory; not of a core file */
+    bool was_held;      /* of a snapshot: the process stood still while it was taken */
     bool has_root;      /* false: the process does not run on freehold (only with FH_IMAGE_FOREIGN_TOO) */
     uint32_t version;   /* of the library: major << 16 | minor << 8 | patch */
 };
@@ -85,7 +86,8 @@ const struct fh_image_vma *fh_image_vmas(struct fh_image *image, size_t *count);
 /* Reads them and what follows from them anew, for a process that is looked at for long; false when it has ended. */
 bool fh_image_refresh(struct fh_image *image);
 
-/* Stops a process, all of its threads, until fh_image_release; nothing for files. 0 or an errno. */
+/* Stops a process, all of its threads, until fh_image_release; nothing for files. 0 or an errno. No thread is inside
+ * the allocator then, as far as can be known. */
 int fh_image_hold(struct fh_image *image);
 void fh_image_release(struct fh_image *image);
 
@@ -123,7 +125,14 @@ size_t fh_image_threads(struct fh_image *image, struct fh_image_thread *threads,
 
 /* --- The walk over all blocks, in address order --- */
 
-enum fh_region_kind { FH_REGION_SEGMENT, FH_REGION_SLAB, FH_REGION_LARGE, FH_REGION_PAGEMAP, FH_REGION_STATES };
+enum fh_region_kind {
+    FH_REGION_SEGMENT,
+    FH_REGION_SLAB,
+    FH_REGION_LARGE,
+    FH_REGION_PAGEMAP,
+    FH_REGION_STATES,
+    FH_REGION_SAMPLES /* tables of freehold_samples.h, mostly untouched as the page map is */
+};
 struct fh_region {
     uint64_t start, bytes;
     uint64_t pointer;  /* of a large block */
@@ -193,10 +202,21 @@ struct fh_image_account {
 /* `verb`: for the progress; may be NULL. */
 bool fh_image_account(struct fh_image *image, const char *verb, struct fh_image_account *account);
 
+/* --- Every invariant of ARCHITECTURE.md (H1 to H5, S1 to S3, P1, A1), of an image that stands still --- */
+
+/* `address` is 0 where it is about all of them. */
+typedef void fh_image_violation_fn(const char *invariant, uint64_t address, const char *text, void *arg);
+/* *count: how many were reported. False when the process ended meanwhile, or memory ran out. */
+bool fh_image_check(struct fh_image *image, const char *verb, fh_image_violation_fn *report, void *arg,
+                    uint64_t *count);
+
 /* --- Snapshots --- */
 
 /* Writes what is needed to do all of this later, and nothing of what the program's blocks hold. 0, or FH_EXIT_FAILED
- * when the reason has been printed. */
-int fh_image_save(struct fh_image *image, const char *verb, const char *path);
+ * when the reason has been printed. *saved may be NULL. */
+struct fh_image_saved {
+    uint64_t heap_bytes, file_bytes;
+};
+int fh_image_save(struct fh_image *image, const char *verb, const char *path, struct fh_image_saved *saved);
 
 #endif

@@ -82,7 +82,8 @@ static void on_region(struct fh_image *image, const struct fh_region *region, vo
         account->sizes[log2_of(usable)].live_bytes += usable;
         break;
     }
-    case FH_REGION_PAGEMAP: {
+    case FH_REGION_PAGEMAP:
+    case FH_REGION_SAMPLES: {
         uint64_t resident = fh_image_resident(image, region->start, region->bytes, &swapped);
         account->bytes[FH_METADATA] += resident + swapped;
         account->resident[FH_METADATA] += resident;

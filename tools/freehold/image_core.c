@@ -82,6 +82,15 @@ static void pages_of_core(struct fh_image *image, uint64_t address, size_t count
     memset(flags, FH_PAGE_PRESENT, count); /* not known */
 }
 
+static uint64_t next_of_core(struct fh_image *image, uint64_t address)
+{
+    const struct core_source *core = image->source_data;
+    size_t i = piece_at(core, address);
+    if (i == core->count)
+        return UINT64_MAX;
+    return core->pieces[i].start > address ? core->pieces[i].start : address;
+}
+
 static void close_core(struct fh_image *image)
 {
     struct core_source *core = image->source_data;
@@ -93,7 +102,7 @@ static void close_core(struct fh_image *image)
     free(core);
 }
 
-static const struct fh_image_source core_source = {read_core, pages_of_core, close_core};
+static const struct fh_image_source core_source = {read_core, pages_of_core, next_of_core, close_core};
 
 static bool read_header(int fd, Elf64_Ehdr *header)
 {

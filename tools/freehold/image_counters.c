@@ -106,6 +106,19 @@ static void add_state(struct fh_image *image, struct fh_image_counters *counters
     counters->live_blocks -= blocks;
 }
 
+/* Bytes of the mappings with tables of samples. */
+static uint64_t sample_tables(struct fh_image *image)
+{
+    enum { MOST = 4096 };
+    const struct fh_image_root *root = &image->root;
+    uint64_t count = fh_image_read_number(image, root->sample_mapping_count, 4), sum = 0, mapping[2];
+    for (uint64_t i = 0; i < count && i < MOST; i++) {
+        if (fh_image_read(image, root->sample_mappings + i * sizeof(mapping), mapping, sizeof(mapping)))
+            sum += mapping[1];
+    }
+    return sum;
+}
+
 static bool read_once(struct fh_image *image, struct fh_image_counters *counters)
 {
     const struct fh_image_root *root = &image->root;
@@ -138,7 +151,7 @@ static bool read_once(struct fh_image *image, struct fh_image_counters *counters
     counters->live_blocks -= fh_image_read_number(image, root->transit_objects, 8);
     bytes[FH_METADATA] += heads + LEDGER(wholesale_state_bytes);
     bytes[FH_FREE] += LARGE(large_warm_bytes);
-    bytes[FH_UNTOUCHED] += LEDGER(wholesale_stranded_bytes) + pagemap;
+    bytes[FH_UNTOUCHED] += LEDGER(wholesale_stranded_bytes) + pagemap + sample_tables(image);
     counters->returned_bytes = LEDGER(wholesale_returned_bytes);
     return !image->has_ended;
 }

@@ -108,6 +108,22 @@ static size_t read_process(struct fh_image *image, uint64_t address, void *buffe
     return had;
 }
 
+/* By the mappings as they were when they were read last. */
+static uint64_t next_of_process(struct fh_image *image, uint64_t address)
+{
+    size_t low = 0, high = image->vma_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (image->vmas[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == image->vma_count)
+        return UINT64_MAX;
+    return image->vmas[low].start > address ? image->vmas[low].start : address;
+}
+
 static void close_process(struct fh_image *image)
 {
     struct process_source *source = image->source_data;
@@ -116,7 +132,8 @@ static void close_process(struct fh_image *image)
     free(source);
 }
 
-static const struct fh_image_source process_source = {read_process, pages_of_process, close_process};
+static const struct fh_image_source process_source = {read_process, pages_of_process, next_of_process,
+                                                    close_process};
 
 /* Notes one line of smaps; `vmas` has room for one more. A line without a '-' first belongs to the mapping above. */
 static void add_line(struct fh_image_vma *vmas, size_t *count, char *line)

@@ -13,9 +13,10 @@ enum {
     LEAF_ENTRIES = LEAF_BYTES / 4,
     GRAIN = 4096,
     SEGMENTS_MOST = 1 << 20, /* of a heap: more is a list that runs in circles */
-    HEAPS_MOST = 4096,
+    HEAPS_MOST = 256, /* a slab names its own in a byte */
     STATES_MOST = 1 << 18,
-    SLAB_MOST = 65536
+    SLAB_MOST = 65536,
+    SAMPLE_MAPPINGS_MOST = 4096
 };
 
 struct finder {
@@ -71,7 +72,8 @@ static bool add_segments(struct finder *finder)
                                                 .is_growing = segment == growing});
             if (!added)
                 return false;
-            segment = fh_image_field(record, root->segment_next);
+            uint64_t next = fh_image_field(record, root->segment_next);
+            segment = next > segment ? next : 0; /* they are in address order */
         }
     }
     finder->segments = finder->count;
@@ -221,6 +223,22 @@ uint64_t fh_image_state_at(struct fh_image *image, uint64_t id)
     return block ? block + (id - 2) % each * root->state_bytes : 0;
 }
 
+/* What a profile keeps of each state, in a mapping of its own. */
+static bool add_samplings(struct finder *finder, uint64_t end)
+{
+    struct fh_image *image = finder->image;
+    const struct fh_image_root *root = &image->root;
+    uint64_t page = image->about.page_bytes, bytes = (root->sampling_bytes + page - 1) & ~(page - 1);
+    for (uint64_t id = 1; root->sampling_bytes && id < end; id++) {
+        uint64_t state = fh_image_state_at(image, id);
+        uint64_t at = state ? fh_image_read_number(image, FH_IMAGE_AT(state, root->state_sampling), 8) : 0;
+        struct fh_region region = {.start = at, .bytes = bytes, .heap = UINT32_MAX, .kind = FH_REGION_STATES};
+        if (at && !add_region(finder, region))
+            return false;
+    }
+    return true;
+}
+
 static bool add_states(struct finder *finder)
 {
     struct fh_image *image = finder->image;
@@ -236,13 +254,30 @@ static bool add_states(struct finder *finder)
         if (block && !add_region(finder, region))
             return false;
     }
+    return add_samplings(finder, end);
+}
+
+static bool add_samples(struct finder *finder)
+{
+    struct fh_image *image = finder->image;
+    const struct fh_image_root *root = &image->root;
+    uint64_t count = fh_image_read_number(image, root->sample_mapping_count, 4);
+    for (uint64_t i = 0; i < count && i < SAMPLE_MAPPINGS_MOST; i++) {
+        uint64_t mapping[2] = {0};
+        fh_image_read(image, root->sample_mappings + i * sizeof(mapping), mapping, sizeof(mapping));
+        struct fh_region region = {
+            .start = mapping[0], .bytes = mapping[1], .heap = UINT32_MAX, .kind = FH_REGION_SAMPLES};
+        if (mapping[0] && mapping[1] >> 47 == 0 && !add_region(finder, region))
+            return false;
+    }
     return true;
 }
 
 const struct fh_region *fh_image_regions(struct fh_image *image, size_t *count)
 {
     struct finder finder = {.image = image};
-    bool good = image->about.has_root && add_segments(&finder) && add_pagemap(&finder) && add_states(&finder);
+    bool good = image->about.has_root && add_segments(&finder) && add_pagemap(&finder) && add_states(&finder) &&
+                add_samples(&finder);
     free(image->regions);
     image->regions = NULL;
     image->region_count = *count = 0;

@@ -13,6 +13,8 @@ struct fh_image_source {
     size_t (*read)(struct fh_image *image, uint64_t address, void *buffer, size_t bytes);
     /* Of each of the `count` pages from `address` (a multiple of the page size) on: FH_PAGE_... bits. */
     void (*pages)(struct fh_image *image, uint64_t address, size_t count, unsigned char *flags);
+    /* The first address from here on that may be readable; UINT64_MAX: none. */
+    uint64_t (*next)(struct fh_image *image, uint64_t address);
     void (*close)(struct fh_image *image);
 };
 
@@ -50,6 +52,9 @@ void fh_image_free_vmas(struct fh_image_vma *vmas, size_t count);
 /* Finds the root; false when there is none. When there is one of a layout that is not known: *layout is that. */
 bool fh_image_find_root(struct fh_image *image, uint32_t *layout);
 
+/* Whether the places and sizes in it make sense; false: it is damaged. */
+bool fh_image_root_holds(const struct fh_image_root *root);
+
 /* Thread states: numbers are below fh_image_state_end; where one is, 0 for nowhere. */
 uint64_t fh_image_state_end(struct fh_image *image);
 uint64_t fh_image_state_at(struct fh_image *image, uint64_t id);
@@ -57,10 +62,14 @@ uint64_t fh_image_state_at(struct fh_image *image, uint64_t id);
 /* --- the guard's words (freehold_image.h) --- */
 
 #define FH_TAG_CONTENT (((uint64_t)1 << 48) - 1)
+static inline uint64_t fh_seal_with(uint64_t secret, uint64_t content, uint64_t place)
+{
+    uint64_t mixed = (content ^ secret ^ place << 1) * UINT64_C(0x9e3779b97f4a7c15);
+    return content | (mixed & ~FH_TAG_CONTENT);
+}
 static inline uint64_t fh_seal_of(const struct fh_image *image, uint64_t content, uint64_t place)
 {
-    uint64_t mixed = (content ^ image->secret ^ place << 1) * UINT64_C(0x9e3779b97f4a7c15);
-    return content | (mixed & ~FH_TAG_CONTENT);
+    return fh_seal_with(image->secret, content, place);
 }
 static inline bool fh_is_sealed(const struct fh_image *image, uint64_t tag, uint64_t place)
 {

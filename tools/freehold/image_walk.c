@@ -151,10 +151,17 @@ static uint64_t tag_at(struct fh_image *image, uint64_t at, uint64_t end)
     return good ? tag & FH_TAG_CONTENT : 0;
 }
 
-/* Where the walk can go on behind a place that does not hold. */
+/* Where the walk can go on behind a place that does not hold. What can't be read is passed over. */
 static uint64_t resync(struct fh_image *image, uint64_t from, uint64_t end)
 {
-    for (uint64_t at = from + 16; at + CHUNK_LEAST <= end; at += 16) {
+    for (uint64_t at = from + 16; at < end && end - at >= CHUNK_LEAST; at += 16) {
+        if (!fh_image_view(image, at, CHUNK_LEAST)) {
+            uint64_t next = image->source->next(image, at + RESYNC_STEP);
+            if (next >= end)
+                break;
+            at = ((next - from) & ~(uint64_t)15) + from;
+            continue;
+        }
         uint64_t content = tag_at(image, at, end);
         if (content == 0)
             continue;
@@ -169,8 +176,9 @@ static uint64_t resync(struct fh_image *image, uint64_t from, uint64_t end)
 static void read_span(struct fh_image *image, struct fh_image_chunk *chunk)
 {
     enum { SPAN_AT = 24 };
-    uint64_t from = fh_image_read_number(image, chunk->start + SPAN_AT, 8) & FH_TAG_CONTENT;
-    uint64_t to = fh_image_read_number(image, chunk->start + SPAN_AT + 8, 8) & FH_TAG_CONTENT;
+    const unsigned char *bytes = fh_image_view(image, chunk->start, SPAN_AT + 16);
+    uint64_t from = bytes ? fh_word_at(bytes + SPAN_AT) & FH_TAG_CONTENT : 0;
+    uint64_t to = bytes ? fh_word_at(bytes + SPAN_AT + 8) & FH_TAG_CONTENT : 0;
     if (from <= chunk->start || to <= from || to >= chunk->start + chunk->bytes)
         return; /* changed under our eyes */
     chunk->purged_from = from;

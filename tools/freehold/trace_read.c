@@ -133,6 +133,17 @@ bool fh_trace_open(struct fh_trace_reader *reader, const char *path)
     return true;
 }
 
+bool fh_trace_is_trace(const char *path)
+{
+    char magic[sizeof(FH_TRACE_MAGIC)] = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool is_trace = fd >= 0 && read(fd, magic, sizeof(magic)) == (ssize_t)sizeof(magic) &&
+                    memcmp(magic, FH_TRACE_MAGIC, sizeof(magic)) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is_trace;
+}
+
 static void drop_pending(struct fh_trace_reader *reader, struct fh_trace_thread *thread)
 {
     struct fh_trace_pending *pending = thread->pending;

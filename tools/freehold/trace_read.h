@@ -38,6 +38,8 @@ struct fh_trace_reader {
 
 /* False, and reader->error says why. */
 bool fh_trace_open(struct fh_trace_reader *reader, const char *path);
+/* Whether the file begins as a trace does. */
+bool fh_trace_is_trace(const char *path);
 void fh_trace_close(struct fh_trace_reader *reader);
 
 /* Called for each event with the thread's number; false stops the reading (fh_trace_read returns false then, and

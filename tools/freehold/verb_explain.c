@@ -10,55 +10,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-
-/* The part of a mapping that is the library's: bytes of it, and those in memory. */
-static void cover(struct fh_image *image, const struct fh_image_vma *vma, const struct fh_region *regions, size_t count,
-                  uint64_t *covered, uint64_t *resident)
-{
-    uint64_t page = fh_image_about(image)->page_bytes;
-    *covered = *resident = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t start = regions[i].start & ~(page - 1);
-        uint64_t end = (regions[i].start + regions[i].bytes + page - 1) & ~(page - 1);
-        if (start < vma->start)
-            start = vma->start;
-        if (end > vma->end)
-            end = vma->end;
-        if (start >= end)
-            continue;
-        *covered += end - start;
-        *resident += fh_image_resident(image, start, end - start, NULL);
-    }
-}
-
-/* What smaps says of the heap: of mappings that are the library's alone, their RSS; of mappings that the kernel has
- * merged with somebody else's, the library's pages. */
-static void reconcile(struct fh_image *image, struct fh_explanation *explanation)
-{
-    size_t region_count, vma_count;
-    const struct fh_region *regions = fh_image_regions(image, &region_count);
-    const struct fh_image_vma *vmas = fh_image_vmas(image, &vma_count);
-    size_t first = 0;
-    for (size_t i = 0; i < vma_count; i++) {
-        uint64_t covered = 0, resident = 0;
-        explanation->rss_bytes += vmas[i].rss_bytes;
-        explanation->swap_bytes += vmas[i].swap_bytes;
-        while (first < region_count && regions[first].start + regions[first].bytes <= vmas[i].start)
-            first++;
-        size_t last = first;
-        while (last < region_count && regions[last].start < vmas[i].end)
-            last++;
-        if (last > first)
-            cover(image, &vmas[i], regions + first, last - first, &covered, &resident);
-        bool is_ours = covered == vmas[i].end - vmas[i].start;
-        explanation->heap_rss_bytes += is_ours ? vmas[i].rss_bytes : resident;
-        uint64_t rest = is_ours || vmas[i].rss_bytes < resident ? 0 : vmas[i].rss_bytes - resident;
-        struct fh_other *kind = fh_other_of(explanation->others, &vmas[i]);
-        kind->mappings += rest != 0;
-        kind->rss_bytes += rest;
-    }
-}
 
 static void print_account(const struct fh_explanation *explanation)
 {
@@ -180,16 +131,12 @@ static int explain(const char *word, bool json)
     int status = fh_image_open("explain", word, FH_IMAGE_FOREIGN_TOO, &image);
     if (status != 0)
         return status;
-    memset(&explanation, 0, sizeof(explanation));
-    explanation.about = fh_image_about(image);
-    if (!explanation.about->has_root) {
+    if (!fh_image_about(image)->has_root) {
         status = explain_foreign(image, json);
-    } else if (!fh_image_account(image, "explain", &explanation.account) || !fh_image_refresh(image)) {
+    } else if (!fh_explain_read(image, "explain", &explanation)) {
         fh_say("explain", "process %s ended while it was read; a snapshot or a core stays", word);
         status = FH_EXIT_FAILED;
     } else {
-        fh_image_counters(image, &explanation.counters);
-        reconcile(image, &explanation);
         if (json)
             print_json(&explanation);
         else

@@ -15,6 +15,12 @@ const struct fh_verb *const fh_verbs[] = {
     &fh_verb_explain,
     &fh_verb_pins,
     &fh_verb_top,
+    &fh_verb_map,
+    &fh_verb_report,
+    &fh_verb_snapshot,
+    &fh_verb_diff,
+    &fh_verb_who,
+    &fh_verb_check,
     &fh_verb_help,
     NULL,
 };

@@ -23,6 +23,12 @@ extern const struct fh_verb fh_verb_which;
 extern const struct fh_verb fh_verb_explain;
 extern const struct fh_verb fh_verb_pins;
 extern const struct fh_verb fh_verb_top;
+extern const struct fh_verb fh_verb_check;
+extern const struct fh_verb fh_verb_snapshot;
+extern const struct fh_verb fh_verb_diff;
+extern const struct fh_verb fh_verb_who;
+extern const struct fh_verb fh_verb_map;
+extern const struct fh_verb fh_verb_report;
 extern const struct fh_verb fh_verb_help;
 
 /* The verb of that name; NULL after the message with the nearest one has been printed. */

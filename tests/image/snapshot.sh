@@ -1,0 +1,77 @@
+#!/bin/sh
+# snapshot.sh - a snapshot tells the same as the process, holds nothing of what blocks hold, and is complete or not
+# there.
+# shellcheck source=tests/tool/lib.sh
+. "$(dirname "$0")/../tool/lib.sh"
+# shellcheck source=tests/image/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+for sites in 0 1; do
+    FREEHOLD_SITES=$sites
+    export FREEHOLD_SITES
+    run_on_freehold "$HELPERS/mixed"
+    ok "$FREEHOLD" snapshot --stop "$pid" -o $sites.snap
+    says "^$sites.snap: heap of process $pid (mixed), "
+    for how in "" --json; do
+        "$FREEHOLD" explain $how "$pid" >process
+        "$FREEHOLD" explain $how $sites.snap | sed '1s/^snapshot of //' >file
+        cmp -s process file || fail "explain $how: $(diff process file)"
+    done
+    ok "$FREEHOLD" explain $sites.snap
+    says "^  = from the kernel"
+    if grep -q "the ledger says" out; then
+        fail "sites $sites: the account does not add up: $(cat out)"
+    fi
+    ok "$FREEHOLD" check $sites.snap
+    ok "$FREEHOLD" snapshot "$pid" -o running.snap
+    if command -v zstd >/dev/null; then
+        ok zstd -t $sites.snap
+        zstd -dc $sites.snap | grep -q "BLOCK-HOLDS" && fail "the snapshot holds what blocks hold"
+    fi
+    stop
+done
+unset FREEHOLD_SITES
+
+# A snapshot of a core, and of a snapshot.
+if command -v gcore >/dev/null; then
+    run_on_freehold "$HELPERS/mixed"
+    gcore -o core "$pid" >/dev/null 2>&1
+    ok "$FREEHOLD" snapshot "core.$pid" -o core.snap
+    "$FREEHOLD" explain "core.$pid" | sed 1d >process
+    "$FREEHOLD" explain core.snap | sed 1d >file
+    cmp -s process file || fail "of a core: $(diff process file)"
+    stop
+    rm -f "core.$pid"
+fi
+ok "$FREEHOLD" snapshot 1.snap -o again.snap
+"$FREEHOLD" explain 1.snap >process
+"$FREEHOLD" explain again.snap >file
+cmp -s process file || fail "of a snapshot: $(diff process file)"
+
+# Nothing is left of one that could not be written, and what was there stays.
+echo precious >kept.snap
+(
+    trap '' XFSZ
+    ulimit -f 1
+    "$FREEHOLD" snapshot 1.snap -o kept.snap >out 2>err
+    echo $? >status
+)
+[ "$(cat status)" = 1 ] || fail "beyond the limit: status $(cat status)"
+grep -q "cannot write 'kept.snap': File too large; nothing of it was left" err || fail "said: $(cat err)"
+[ "$(cat kept.snap)" = precious ] || fail "what was there is gone"
+ls ./*.partial >/dev/null 2>&1 && fail "a part was left: $(ls)"
+expect 1 "" "freehold snapshot: cannot write 'no/x': No such file or directory; nothing of it was left" \
+    "$FREEHOLD" snapshot 1.snap -o no/x
+expect 1 "" "freehold snapshot: '/dev/null' is not an ordinary file; name one to be written" \
+    "$FREEHOLD" snapshot 1.snap -o /dev/null
+expect 2 "" "freehold snapshot: -o FILE is missing: where to write the snapshot; see freehold help snapshot" \
+    "$FREEHOLD" snapshot 1
+
+# Cut short, or changed in a byte.
+bytes=$(wc -c <1.snap)
+for part in 8 121 $((bytes / 2)) $((bytes - 1)); do
+    head -c "$part" 1.snap >cut.snap
+    "$FREEHOLD" explain cut.snap >out 2>err && fail "cut to $part bytes: explained"
+done
+grep -q "snapshot 'cut.snap' is cut short or damaged; copy it again, or take a new one" err || fail "said: $(cat err)"
+finish

@@ -1,0 +1,83 @@
+#!/bin/sh
+# who_diff.sh - `freehold who` tells what is at an address, of a process and of a snapshot; `freehold diff` what grew.
+# shellcheck source=tests/tool/lib.sh
+. "$(dirname "$0")/../tool/lib.sh"
+# shellcheck source=tests/image/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+FREEHOLD_SITES=1
+export FREEHOLD_SITES
+run_on_freehold "$HELPERS/mixed" addresses
+ok "$FREEHOLD" snapshot --stop "$pid" -o before.snap
+read -r small freed chunk large stack code <addresses
+for image in "$pid" before.snap; do
+    ok "$FREEHOLD" who "$image" "$small"
+    says "^the start of a live block"
+    says "^  block      0x0*${small#0x}  48 bytes, live"
+    says "^  slab       .*, for objects of 48 bytes"
+    says "^  owner      thread "
+    says "^  made by    make_block()"
+    says "^             main()"
+    narrow who
+    ok "$FREEHOLD" who "$image" "$freed"
+    says "^the start of a freed block that a thread keeps"
+    ok "$FREEHOLD" who "$image" "$(printf '%x' $((chunk + 5)))"
+    says "^5 bytes into a live block"
+    says "^  holds      .* of the "
+    ok "$FREEHOLD" who "$image" "$(printf '0x%x' $((chunk - 8)))"
+    says "^the tag in front of a live block"
+    ok "$FREEHOLD" who "$image" "$large"
+    says "^  block      0x0*${large#0x}  1,0[0-9,]* bytes, live"
+    ok "$FREEHOLD" who "$image" "$stack"
+    says "^on the stack of the first thread"
+    ok "$FREEHOLD" who "$image" "$code"
+    says "^in the code of a file"
+    says "^  of         .*/mixed"
+    says "^  code       make_block()"
+    ok "$FREEHOLD" who "$image" 0x10
+    says "^nothing is mapped there"
+    "$FREEHOLD" who --json "$image" "$small" >>who.json
+done
+expect 2 "" "freehold who: 'main' is not an address, such as 0x7f12345678a0; see freehold help who" \
+    "$FREEHOLD" who 1 main
+expect 2 "" "freehold who: an address is missing; see freehold help who" "$FREEHOLD" who 1
+
+kill -USR1 "$pid"
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    [ -s grown ] && break
+    sleep 0.2
+done
+for after in "$pid" after.snap; do
+    [ "$after" = "$pid" ] || ok "$FREEHOLD" snapshot --stop "$pid" -o after.snap
+    ok "$FREEHOLD" diff before.snap "$after"
+    says '^  Most grew "live", by 5'
+    says "^  512 to 1,023 bytes  *+10,000  *+5,200,[0-9]*"
+    says "^  +5,200,[0-9]* bytes in +10,000 blocks"
+    says "^      grow_here()"
+    narrow diff
+done
+ok "$FREEHOLD" diff after.snap before.snap
+says "^  -5,200,[0-9]* bytes in -10,000 blocks"
+ok "$FREEHOLD" diff after.snap after.snap
+says "Nothing grew"
+says "^  no change"
+"$FREEHOLD" diff --json before.snap after.snap >diff.json
+if command -v python3 >/dev/null; then
+    python3 - "$small" <<'END' || fail "JSON: $(cat who.json diff.json)"
+import json, sys
+for line in open("who.json"):
+    who = json.loads(line)
+    assert who["is"] == "slab object" and int(who["address"], 16) == int(sys.argv[1], 16)
+    assert who["block"]["state"] == "live" and who["slab"]["object_bytes"] == 48
+    assert who["stack"][0]["function"] == "make_block"
+diff = json.load(open("diff.json"))
+assert diff["after"]["live_blocks"] - diff["before"]["live_blocks"] >= 10000
+site = diff["sites"][0]
+assert site["after_blocks"] - site["before_blocks"] == 10000
+assert any(frame["function"] == "grow_here" for frame in site["stack"])
+END
+fi
+stop
+expect 2 "" "freehold diff: the second snapshot is missing; see freehold help diff" "$FREEHOLD" diff before.snap
+exits 1 "$FREEHOLD" diff before.snap /nowhere
+finish

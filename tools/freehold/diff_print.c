@@ -1,0 +1,308 @@
+/*
+ * diff_print.c - what `freehold diff` says.
+ */
+#include "diff.h"
+#include "json.h"
+#include "symbols.h"
+#include "text.h"
+#include "units.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { SITES_SHOWN = 5, FRAMES_SHOWN = 3, CLASSES_SHOWN = 6, JSON_SITES_MOST = 100, INLINED_MOST = 4 };
+
+/* "+1,234", "-1,234" or "0" */
+static const char *signed_number(double number, char text[FH_UNIT_BYTES])
+{
+    char digits[FH_UNIT_BYTES];
+    uint64_t size = (uint64_t)(fabs(number) + 0.5);
+    snprintf(text, FH_UNIT_BYTES, "%s%s", size == 0 ? "" : number < 0 ? "-" : "+", fh_grouped(size, digits));
+    return text;
+}
+
+static double change_of(uint64_t before, uint64_t after) { return (double)after - (double)before; }
+
+static void print_row(const char *label, uint64_t before, uint64_t after)
+{
+    char a[FH_UNIT_BYTES], b[FH_UNIT_BYTES], c[FH_UNIT_BYTES];
+    printf("  %-17s %18s %18s %18s\n", label, fh_grouped(before, a), fh_grouped(after, b),
+           signed_number(change_of(before, after), c));
+}
+
+static uint64_t held(const struct fh_image_account *account)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < FH_ITEMS; i++)
+        sum += account->bytes[i];
+    return sum;
+}
+
+static void print_account(const struct fh_diff *diff)
+{
+    const struct fh_image_account *before = &diff->account[FH_BEFORE], *after = &diff->account[FH_AFTER];
+    printf("account, in bytes             before              after             change\n");
+    for (int i = 0; i < FH_ITEMS; i++)
+        print_row(fh_item_names[i], before->bytes[i], after->bytes[i]);
+    print_row("= from the kernel", held(before), held(after));
+    if (fh_image_about(diff->image[FH_BEFORE])->knows_pages && fh_image_about(diff->image[FH_AFTER])->knows_pages)
+        print_row("resident, process", diff->rss_bytes[FH_BEFORE], diff->rss_bytes[FH_AFTER]);
+    print_row("live blocks", before->live_blocks, after->live_blocks);
+}
+
+/* --- size classes --- */
+
+struct class_change {
+    uint64_t size; /* of a class; of others, from this size on up to twice */
+    bool is_class;
+    double blocks, bytes;
+};
+
+/* The largest changes of what is live, by size. How many. */
+static size_t changed_classes(const struct fh_diff *diff, struct class_change *shown)
+{
+    const struct fh_image_account *before = &diff->account[FH_BEFORE], *after = &diff->account[FH_AFTER];
+    size_t count = 0;
+    for (unsigned i = 0; i < FH_CLASSES_MOST + 64; i++) {
+        unsigned log = i - FH_CLASSES_MOST;
+        bool is_class = i < FH_CLASSES_MOST;
+        struct class_change change = {.is_class = is_class};
+        if (is_class) {
+            change.size = i * 16;
+            change.blocks = change_of(before->classes[i].live, after->classes[i].live);
+            change.bytes = change.blocks * i * 16;
+        } else {
+            change.size = (uint64_t)1 << log;
+            change.blocks = change_of(before->sizes[log].live_blocks, after->sizes[log].live_blocks);
+            change.bytes = change_of(before->sizes[log].live_bytes, after->sizes[log].live_bytes);
+        }
+        size_t at = count < CLASSES_SHOWN ? count++ : CLASSES_SHOWN;
+        for (; at > 0 && fabs(shown[at - 1].bytes) < fabs(change.bytes); at--) {
+            if (at < CLASSES_SHOWN)
+                shown[at] = shown[at - 1];
+        }
+        if (at < CLASSES_SHOWN)
+            shown[at] = change;
+    }
+    while (count && shown[count - 1].bytes == 0)
+        count--;
+    return count;
+}
+
+static void print_classes(const struct fh_diff *diff)
+{
+    struct class_change shown[CLASSES_SHOWN];
+    char a[FH_UNIT_BYTES], b[FH_UNIT_BYTES], c[FH_UNIT_BYTES], size[64];
+    size_t count = changed_classes(diff, shown);
+    if (count == 0)
+        return;
+    printf("\nlive blocks by size                     change of blocks    change of bytes\n");
+    for (size_t i = 0; i < count; i++) {
+        if (shown[i].is_class)
+            snprintf(size, sizeof(size), "%s bytes", fh_grouped(shown[i].size, a));
+        else
+            snprintf(size, sizeof(size), "%s to %s bytes", fh_grouped(shown[i].size, a),
+                     fh_grouped(2 * shown[i].size - 1, b));
+        printf("  %-36s %17s %18s\n", size, signed_number(shown[i].blocks, b), signed_number(shown[i].bytes, c));
+    }
+}
+
+/* --- call sites --- */
+
+static double site_change(const struct fh_diff_site *site) { return site->bytes[FH_AFTER] - site->bytes[FH_BEFORE]; }
+
+/* Calls `visit` for the frames of a site, at most `most`. */
+static void each_frame(const struct fh_diff *diff, struct fh_symbols *const symbols[FH_SIDES],
+                       const struct fh_diff_site *site, unsigned most,
+                       void (*visit)(const struct fh_source *source, unsigned index))
+{
+    int side = site->stack[FH_AFTER] ? FH_AFTER : FH_BEFORE;
+    uint64_t frames[FH_SAMPLES_STACK_MOST];
+    bool truncated;
+    unsigned depth = fh_sites_frames(diff->sites[side], site->stack[side], frames, &truncated), shown = 0;
+    for (unsigned i = 0; symbols[side] && i < depth; i++) {
+        struct fh_source sources[INLINED_MOST];
+        size_t count = fh_symbols_find(symbols[side], frames[i], sources, INLINED_MOST);
+        for (size_t n = 0; n < count && shown < most; n++)
+            visit(&sources[n], shown++);
+    }
+}
+
+static void print_frame(const struct fh_source *source, unsigned index)
+{
+    char text[256];
+    (void)index;
+    fh_source_text(source, false, text, sizeof(text));
+    printf("      %s\n", text);
+}
+
+static void print_sites(const struct fh_diff *diff)
+{
+    struct fh_symbols *symbols[FH_SIDES];
+    char a[FH_UNIT_BYTES], b[FH_UNIT_BYTES];
+    if (!diff->has_sites) {
+        puts("\nWho made them is not known: freehold run --sites -- COMMAND notes it.");
+        return;
+    }
+    printf("\ncall sites, by what the program holds of them%s\n",
+           diff->is_estimated ? ", estimated from a sample" : "");
+    for (int side = 0; side < FH_SIDES; side++)
+        symbols[side] = fh_symbols_open(diff->image[side]);
+    size_t shown = 0;
+    for (; shown < diff->site_count && shown < SITES_SHOWN && site_change(&diff->site[shown]) != 0; shown++) {
+        const struct fh_diff_site *site = &diff->site[shown];
+        double blocks = site->blocks[FH_AFTER] - site->blocks[FH_BEFORE];
+        printf("  %s bytes in %s block%s\n", signed_number(site_change(site), a), signed_number(blocks, b),
+               fabs(blocks) < 1.5 && fabs(blocks) > 0.5 ? "" : "s");
+        each_frame(diff, symbols, site, FRAMES_SHOWN, print_frame);
+    }
+    if (shown == 0)
+        puts("  no change");
+    for (int side = 0; side < FH_SIDES; side++)
+        fh_symbols_close(symbols[side]);
+}
+
+/* --- in plain words --- */
+
+static const char *growth_words(enum fh_item item)
+{
+    switch (item) {
+    case FH_LIVE:
+        return "It is what the program holds: blocks that it has not freed. That is a leak, a cache without a bound, "
+               "or work that has come; the sizes and call sites below tell which.";
+    case FH_CACHED:
+        return "It is freed memory that threads keep for their next malloc; FREEHOLD_CACHE_BYTES and "
+               "FREEHOLD_MEDIUM_CACHE_BYTES bound it for each thread.";
+    case FH_FREE:
+        return "It is freed memory, held because live blocks stand in between, or for the next requests; freehold pins "
+               "names these blocks, and malloc_trim(0) gives back what can go.";
+    case FH_UNTOUCHED:
+        return "It is address space that was never used, or has gone back: it costs no memory.";
+    default:
+        return "It is the library's own: heads of slabs, tags, page map, tables of call stacks.";
+    }
+}
+
+static void print_words(const struct fh_diff *diff)
+{
+    const struct fh_image_account *before = &diff->account[FH_BEFORE], *after = &diff->account[FH_AFTER];
+    char text[640] = "", number[FH_UNIT_BYTES];
+    int most = 0;
+    double changes[FH_ITEMS], total = 0;
+    for (int i = 0; i < FH_ITEMS; i++) {
+        changes[i] = change_of(before->bytes[i], after->bytes[i]);
+        total += i == FH_UNTOUCHED ? 0 : changes[i];
+        if (i != FH_UNTOUCHED && (changes[i] > changes[most]))
+            most = i;
+    }
+    if (changes[FH_UNTOUCHED] > 0 && changes[most] <= 0)
+        most = FH_UNTOUCHED;
+    if (changes[most] <= 0) {
+        fh_text_append(text, sizeof(text), "Nothing grew.");
+    } else {
+        fh_text_append(text, sizeof(text), "Most grew \"%s\", by %s. %s", fh_item_names[most],
+                       fh_human((uint64_t)changes[most], number), growth_words((enum fh_item)most));
+    }
+    if (total < 0)
+        fh_text_append(text, sizeof(text), " In all, the heap uses %s less than before.",
+                       fh_human((uint64_t)-total, number));
+    printf("\nwhat grew\n  ");
+    fh_print_wrapped(text, 2);
+}
+
+static void print_side(const char *label, struct fh_image *image)
+{
+    const struct fh_image_about *about = fh_image_about(image);
+    time_t second = (time_t)(about->taken_ns / 1000000000);
+    struct tm parts;
+    char when[64] = "";
+    if (about->taken_ns && localtime_r(&second, &parts))
+        strftime(when, sizeof(when), ", %Y-%m-%d %H:%M:%S", &parts);
+    printf("%-8s process %ld (%s)%s\n", label, (long)about->pid, about->name, when);
+}
+
+void fh_diff_print(const struct fh_diff *diff)
+{
+    const struct fh_image_about *before = fh_image_about(diff->image[FH_BEFORE]);
+    const struct fh_image_about *after = fh_image_about(diff->image[FH_AFTER]);
+    print_side("before", diff->image[FH_BEFORE]);
+    print_side("after", diff->image[FH_AFTER]);
+    if (before->pid != after->pid)
+        puts("These are two processes: what differs need not have grown.");
+    putchar('\n');
+    print_account(diff);
+    print_words(diff);
+    print_classes(diff);
+    print_sites(diff);
+}
+
+/* --- JSON --- */
+
+static void json_frame(const struct fh_source *source, unsigned index)
+{
+    printf("%s{\"function\": ", index ? ", " : "");
+    fh_json_string(source->function[0] ? source->function : NULL);
+    printf(", \"file\": ");
+    fh_json_string(source->file[0] ? source->file : NULL);
+    printf(", \"line\": %u, \"module\": ", source->line);
+    fh_json_string(source->module[0] ? source->module : NULL);
+    printf(", \"offset\": \"0x%" PRIx64 "\"}", source->offset);
+}
+
+static void json_sites(const struct fh_diff *diff)
+{
+    struct fh_symbols *symbols[FH_SIDES];
+    if (!diff->has_sites) {
+        printf(", \"sites\": null");
+        return;
+    }
+    for (int side = 0; side < FH_SIDES; side++)
+        symbols[side] = fh_symbols_open(diff->image[side]);
+    printf(", \"estimated\": %s, \"sites\": [", diff->is_estimated ? "true" : "false");
+    for (size_t i = 0; i < diff->site_count && i < JSON_SITES_MOST && site_change(&diff->site[i]) != 0; i++) {
+        const struct fh_diff_site *site = &diff->site[i];
+        printf("%s{\"before_blocks\": %.0f, \"after_blocks\": %.0f, \"before_bytes\": %.0f, \"after_bytes\": %.0f, "
+               "\"stack\": [",
+               i ? ", " : "", site->blocks[FH_BEFORE], site->blocks[FH_AFTER], site->bytes[FH_BEFORE],
+               site->bytes[FH_AFTER]);
+        each_frame(diff, symbols, site, FH_SAMPLES_STACK_MOST, json_frame);
+        printf("]}");
+    }
+    putchar(']');
+    for (int side = 0; side < FH_SIDES; side++)
+        fh_symbols_close(symbols[side]);
+}
+
+static void json_side(const char *name, const struct fh_diff *diff, int side)
+{
+    const struct fh_image_about *about = fh_image_about(diff->image[side]);
+    const struct fh_image_account *account = &diff->account[side];
+    printf("\"%s\": {\"pid\": %ld, \"process\": ", name, (long)about->pid);
+    fh_json_string(about->name);
+    printf(", \"taken_ns\": %" PRIu64, about->taken_ns);
+    for (int i = 0; i < FH_ITEMS; i++)
+        printf(", \"%s_bytes\": %" PRIu64, fh_item_names[i], account->bytes[i]);
+    printf(", \"live_blocks\": %" PRIu64 ", \"process_resident_bytes\": %" PRIu64 "}", account->live_blocks,
+           diff->rss_bytes[side]);
+}
+
+void fh_diff_print_json(const struct fh_diff *diff)
+{
+    struct class_change classes[CLASSES_SHOWN];
+    size_t count = changed_classes(diff, classes);
+    putchar('{');
+    json_side("before", diff, FH_BEFORE);
+    printf(", ");
+    json_side("after", diff, FH_AFTER);
+    printf(", \"sizes\": [");
+    for (size_t i = 0; i < count; i++)
+        printf("%s{\"bytes\": %" PRIu64 ", \"is_class\": %s, \"change_blocks\": %.0f, \"change_bytes\": %.0f}",
+               i ? ", " : "", classes[i].size, classes[i].is_class ? "true" : "false", classes[i].blocks,
+               classes[i].bytes);
+    putchar(']');
+    json_sites(diff);
+    puts("}");
+}

@@ -1,0 +1,150 @@
+/*
+ * image_save_data.c - what a snapshot keeps besides the heap: the library's own data as far as the root names it, and
+ * the sites of live blocks.
+ *
+ * Only the words that items of the root describe: in a program that is linked statically, the library's data lies among
+ * the program's.
+ */
+#include "image_save.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <freehold_samples.h>
+
+enum { RANGES_MOST = 32, ROOT_ENTRIES = 65536, SITE_PIECE = 16384 };
+
+struct range {
+    uint64_t start, bytes;
+};
+
+static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* To the end of the last of some fields of a record. */
+#define END_OF(field) ((uint64_t)root->field.offset + root->field.bytes)
+
+static size_t list_ranges(struct fh_image *image, struct range *ranges)
+{
+    const struct fh_image_root *root = &image->root;
+    uint64_t ledger = larger(larger(END_OF(wholesale_obtained_bytes), END_OF(wholesale_returned_bytes)),
+                             larger(END_OF(wholesale_pagemap_bytes), END_OF(wholesale_state_bytes)));
+    ledger = larger(ledger, larger(END_OF(wholesale_stranded_bytes), END_OF(wholesale_mappings)));
+    uint64_t large = larger(larger(END_OF(large_blocks), END_OF(large_mapping_bytes)),
+                            larger(END_OF(large_head_bytes), END_OF(large_warm_bytes)));
+    uint64_t options = larger(larger(END_OF(option_mmap_threshold), END_OF(option_trim_threshold)),
+                              larger(END_OF(option_top_pad), END_OF(option_arena_max)));
+    options = larger(options, larger(END_OF(option_cache_bytes), END_OF(option_medium_cache_bytes)));
+    uint64_t table = larger(larger(END_OF(state_table_first), END_OF(state_table_blocks)),
+                            larger(END_OF(state_table_id_end), END_OF(state_table_per_block)));
+    uint64_t heaps = fh_image_read_number(image, root->heap_count, 4);
+    uint64_t states = fh_image_state_end(image);
+    uint64_t blocks = fh_image_read_number(image, FH_IMAGE_AT(root->state_table, root->state_table_blocks), 8);
+    uint64_t each = fh_image_read_number(image, FH_IMAGE_AT(root->state_table, root->state_table_per_block), 4);
+    uint64_t samples = root->samples, mappings = fh_image_read_number(image, root->sample_mapping_count, 4);
+    const struct range all[] = {
+        {root->pagemap_root, ROOT_ENTRIES * sizeof(uint64_t)},
+        {root->heaps, heaps * root->heap_bytes},
+        {root->heap_count, 4},
+        {root->state_table, table},
+        {fh_image_read_number(image, FH_IMAGE_AT(root->state_table, root->state_table_id_end), 8), 4},
+        {blocks, each ? (states / each + 1) * 8 : 0},
+        {fh_image_state_at(image, 1), root->state_bytes},
+        {root->wholesale, ledger},
+        {root->large_counts, large},
+        {root->transit_bytes, 8},
+        {root->transit_objects, 8},
+        {root->secret, 8},
+        {root->options, options},
+        {root->fork_has_torn, 4},
+        {root->sample_mapping_count, 4},
+        {root->sample_mappings, mappings * 16},
+        {samples, samples ? sizeof(struct fh_samples) : 0},
+        {samples ? fh_image_read_number(image, samples + offsetof(struct fh_samples, block_addresses), 8) : 0,
+         FH_SAMPLES_BLOCKS * sizeof(uint64_t)},
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (all[i].start == 0 || all[i].bytes == 0 || all[i].bytes > FH_SNAPSHOT_RAW_MOST)
+            continue;
+        uint64_t start = all[i].start & ~(uint64_t)7, end = (all[i].start + all[i].bytes + 7) & ~(uint64_t)7;
+        ranges[count++] = (struct range){start, end - start};
+    }
+    return count;
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct range *x = a, *y = b;
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+void fh_save_statics(struct fh_save *save)
+{
+    struct range ranges[RANGES_MOST];
+    size_t count = list_ranges(save->image, ranges);
+    qsort(ranges, count, sizeof(ranges[0]), by_start);
+    uint64_t done = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t start = larger(ranges[i].start, done), end = ranges[i].start + ranges[i].bytes;
+        if (start < end)
+            fh_save_range(save, &save->heap_words, start, end - start);
+        done = larger(done, end);
+    }
+}
+
+/* --- sites: a 32-bit entry for each 16 bytes of the heap, of which those of live blocks mean something --- */
+
+bool fh_save_is_site_leaf(const struct fh_region *region)
+{
+    return region->bytes == (uint64_t)4 << (FH_SITES_LEAF_SHIFT - FH_SITES_GRAIN_SHIFT); /* no other table has this */
+}
+
+void fh_save_begin_sites(struct fh_save *save)
+{
+    uint64_t samples = save->image->root.samples;
+    if (samples)
+        save->sites_root =
+            fh_image_read_number(save->image, samples + offsetof(struct fh_samples, sites_root), sizeof(uint64_t));
+    save->site_leaf_index = UINT64_MAX;
+    if (save->sites_root)
+        save->site_entries = malloc(SITE_PIECE * sizeof(uint32_t));
+}
+
+void fh_save_end_sites(struct fh_save *save)
+{
+    if (save->site_word_at)
+        fh_save_word(save, &save->site_words, save->site_word_at, save->site_word);
+    save->site_word_at = 0;
+    fh_save_flush(save, &save->site_words);
+}
+
+void fh_save_site(struct fh_save *save, uint64_t address)
+{
+    if (!save->site_entries || address >> 48)
+        return;
+    uint64_t index = address >> FH_SITES_LEAF_SHIFT;
+    if (index != save->site_leaf_index) {
+        save->site_leaf = fh_image_read_number(save->image, save->sites_root + index * sizeof(uint64_t), 8);
+        save->site_leaf_index = index;
+        save->site_entries_at = UINT64_MAX;
+    }
+    if (save->site_leaf == 0)
+        return;
+    uint64_t entry = (address & (((uint64_t)1 << FH_SITES_LEAF_SHIFT) - 1)) >> FH_SITES_GRAIN_SHIFT;
+    uint64_t piece = entry & ~(uint64_t)(SITE_PIECE - 1);
+    if (piece != save->site_entries_at) {
+        save->image->source->read(save->image, save->site_leaf + piece * sizeof(uint32_t), save->site_entries,
+                                  SITE_PIECE * sizeof(uint32_t));
+        save->site_entries_at = piece;
+    }
+    uint64_t number = save->site_entries[entry - piece], at = save->site_leaf + entry * sizeof(uint32_t);
+    uint64_t word_at = at & ~(uint64_t)7;
+    if (number == 0)
+        return;
+    if (word_at != save->site_word_at && save->site_word_at)
+        fh_save_word(save, &save->site_words, save->site_word_at, save->site_word);
+    if (word_at != save->site_word_at)
+        save->site_word = 0;
+    save->site_word_at = word_at;
+    save->site_word |= number << (at - word_at) * 8;
+}

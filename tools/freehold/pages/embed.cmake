@@ -1,0 +1,16 @@
+# embed.cmake - makes the files of pages/ part of a program: each becomes an array of characters in one C file.
+# cmake -DOUT=pages.c -P embed.cmake FILE...
+set(text "/* Made by embed.cmake from the files of pages/; html.h declares what is here. */\n")
+foreach(i RANGE 4 ${CMAKE_ARGC})
+  set(file "${CMAKE_ARGV${i}}")
+  if(file STREQUAL "")
+    continue()
+  endif()
+  get_filename_component(name ${file} NAME)
+  string(REGEX REPLACE "[^a-z0-9]" "_" name ${name})
+  file(READ ${file} hex HEX)
+  string(REGEX REPLACE "(................................)" "\\1\n" hex "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${hex}")
+  string(APPEND text "extern const char fh_page_${name}[];\nconst char fh_page_${name}[] = {\n${bytes}0};\n")
+endforeach()
+file(WRITE ${OUT} "${text}")
