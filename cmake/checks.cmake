@@ -15,6 +15,7 @@ endfunction()
 
 fh_add_check(tidy ${PROJECT_SOURCE_DIR})
 fh_add_check(shell ${PROJECT_SOURCE_DIR})
+fh_add_check(counters ${PROJECT_SOURCE_DIR} ${CMAKE_C_COMPILER})
 if(TARGET freehold_shared)
   # This build's own compiler is named by the preset; both must do, with the same warnings.
   fh_add_build_check(clang clang -DFH_TESTS=OFF)

@@ -150,7 +150,13 @@ struct fh_image_field {
     FIELD(option_top_pad)                                                                                              \
     FIELD(option_arena_max)                                                                                            \
     FIELD(option_cache_bytes)                                                                                          \
-    FIELD(option_medium_cache_bytes)
+    FIELD(option_medium_cache_bytes)                                                                                   \
+    NUMBER(samples)                  /* address of struct fh_samples (freehold_samples.h) */                           \
+    FIELD(heap_given_back_bytes)     /* pages of free chunks that ever went back */                                    \
+    FIELD(heap_taken_again_bytes)    /* of these: allocated again */                                                   \
+    FIELD(wholesale_table_bytes)     /* tables of a profile */                                                         \
+    FIELD(wholesale_obtain_calls)    /* system calls that brought memory */                                            \
+    FIELD(wholesale_return_calls)    /* system calls that gave addresses back */
 
 #define FH_IMAGE_NUMBER_MEMBER(name) uint64_t name;
 #define FH_IMAGE_FIELD_MEMBER(name) struct fh_image_field name;

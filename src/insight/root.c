@@ -12,6 +12,7 @@
 #include "large.h"
 #include "options.h"
 #include "pagemap.h"
+#include "samples.h"
 #include "state.h"
 #include "wholesale.h"
 
@@ -142,4 +143,11 @@ FH_EXPORT FH_ALIGNED(16) const struct fh_image_root fh_root = {
     .option_arena_max = FIELD(fh_options, arena_max),
     .option_cache_bytes = FIELD(fh_options, cache_bytes),
     .option_medium_cache_bytes = FIELD(fh_options, medium_cache_bytes),
+
+    .samples = ADDRESS(&fh_samples),
+    .heap_given_back_bytes = FIELD(fh_heap, given_back_bytes),
+    .heap_taken_again_bytes = FIELD(fh_heap, taken_again_bytes),
+    .wholesale_table_bytes = FIELD(fh_wholesale, table_bytes),
+    .wholesale_obtain_calls = FIELD(fh_wholesale, obtain_calls),
+    .wholesale_return_calls = FIELD(fh_wholesale, return_calls),
 };

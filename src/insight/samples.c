@@ -33,6 +33,7 @@ void *fh_samples_map(size_t bytes)
     if (fh_load_relaxed(&mapping_count) >= MAPPINGS_LISTED - 64) return NULL; /* 64: threads that are here at once */
     char *start = fh_wholesale_map(bytes);
     if (!start) return NULL;
+    fh_fetch_add_relaxed(&fh_wholesale.table_bytes, bytes);
     uint32_t i = fh_fetch_add_relaxed(&mapping_count, 1);
     mappings[i].bytes = bytes;
     fh_store_release(&mappings[i].start, start);
