@@ -54,8 +54,8 @@ void fh_account_read(struct fh_account *account);
 void fh_account_print(int fd);
 
 /*
- * Every counter of the heap, as freehold-counters(7) explains them, written to a file descriptor: as one JSON object, or
- * as OpenMetrics text, which Prometheus and others scrape, up to its "# EOF". They allocate nothing, cost what
+ * Every counter of the heap, as freehold-counters(7) explains them, written to a file descriptor: as one JSON object,
+ * or as OpenMetrics text, which Prometheus and others scrape, up to its "# EOF". They allocate nothing, cost what
  * fh_account_read does, and need 8 KiB of stack. 0 when written, else an error number of <errno.h>: ENOSPC when not
  * everything could be.
  */

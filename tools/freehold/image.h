@@ -95,8 +95,8 @@ enum fh_item { FH_LIVE, FH_ROUNDING, FH_CACHED, FH_FREE, FH_UNTOUCHED, FH_METADA
 extern const char *const fh_item_names[FH_ITEMS];    /* "live" ... */
 extern const char *const fh_item_meanings[FH_ITEMS]; /* "held by the program" ... */
 
-/* The members are those of counters.def, which explains them. The items are what fh_account_read() of freehold.h says, but
- * that page map and tables of a profile count as untouched where they are not known to be in memory. */
+/* The members are those of counters.def, which explains them. The items are what fh_account_read() of freehold.h says,
+ * but that page map and tables of a profile count as untouched. */
 enum { FH_CLASSES_MOST = 64, FH_HEAPS_SHOWN = 64 };
 struct fh_image_counters {
     union {

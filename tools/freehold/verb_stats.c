@@ -60,13 +60,13 @@ static void print_heaps(const struct fh_image_counters *counters)
 
 static void print_classes(const struct fh_image_counters *counters)
 {
-    printf("\nclass      slabs     capacity       carved         live       cached       listed\n");
+    printf("\nclass   slabs    capacity      carved        live      cached      listed\n");
     for (uint32_t i = 1; i < counters->class_count; i++) {
         const struct fh_image_class *class = &counters->classes[i];
         char slabs[FH_UNIT_BYTES], capacity[FH_UNIT_BYTES], carved[FH_UNIT_BYTES], live[FH_UNIT_BYTES];
         char cached[FH_UNIT_BYTES], listed[FH_UNIT_BYTES];
         if (class->slabs == 0) continue;
-        printf("%5u %10s %12s %12s %12s %12s %12s\n", i * 16, fh_grouped(class->slabs, slabs),
+        printf("%5u %7s %11s %11s %11s %11s %11s\n", i * 16, fh_grouped(class->slabs, slabs),
                fh_grouped(class->capacity, capacity), fh_grouped(class->carved, carved), fh_grouped(class->live, live),
                fh_grouped(class->cached, cached), fh_grouped(class->listed, listed));
     }
