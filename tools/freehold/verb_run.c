@@ -32,14 +32,26 @@ static bool set_report(enum report report)
     return setenv("FREEHOLD_REPORT", pid, 1) == 0;
 }
 
+/* A profile of the command itself, which keeps this process's number, and of what it forks. */
+static bool set_profile(const char *profile)
+{
+    char pid[32];
+    if (!profile)
+        return true;
+    snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+    return setenv("FREEHOLD_PROFILE_PID", pid, 1) == 0 && setenv("FREEHOLD_PROFILE", profile, 1) == 0;
+}
+
 static int run(int argc, char **argv)
 {
     static const struct option options[] = {
         {"report", optional_argument, NULL, 'r'},
+        {"profile", optional_argument, NULL, 'p'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     enum report report = REPORT_AS_BEFORE;
+    const char *profile = NULL;
     static struct fh_library library;
     char path[PATH_MAX];
     int option;
@@ -50,6 +62,11 @@ static int run(int argc, char **argv)
             if (optarg && strcmp(optarg, "all") != 0)
                 return fh_say_usage("run", "--report takes no value or 'all', not '%s'", optarg);
             report = optarg ? REPORT_ALL : REPORT_SELF;
+            break;
+        case 'p':
+            if (optarg && !*optarg)
+                return fh_say_usage("run", "--profile= lacks the name of a file; --profile alone writes none");
+            profile = optarg ? optarg : "-";
             break;
         case 'h':
             fh_help_verb(&fh_verb_run);
@@ -68,7 +85,7 @@ static int run(int argc, char **argv)
         status = fh_program_check("run", path, &library);
     if (status != 0)
         return status;
-    if (!fh_launch_preload(library.preload) || !set_report(report)) {
+    if (!fh_launch_preload(library.preload) || !set_report(report) || !set_profile(profile)) {
         fh_say("run", "cannot set the environment: %s", strerror(errno));
         return FH_EXIT_REFUSED;
     }
@@ -77,7 +94,7 @@ static int run(int argc, char **argv)
 
 const struct fh_verb fh_verb_run = {
     .name = "run",
-    .synopsis = "[--report[=all]] [--] COMMAND [ARGUMENT...]",
+    .synopsis = "[OPTION...] [--] COMMAND [ARGUMENT...]",
     .summary = "run a command on freehold",
     .help = "Runs COMMAND with freehold as its malloc, by LD_PRELOAD; programs that it\n"
             "starts run on freehold too. COMMAND takes the place of this program, so its\n"
@@ -87,6 +104,11 @@ const struct fh_verb fh_verb_run = {
             "  --report      when COMMAND ends, write to stderr what its heap was: live,\n"
             "                rounding, cached, free, untouched, metadata, and their sum\n"
             "  --report=all  the same for every program that COMMAND starts\n"
+            "  --profile     choose blocks at random, one in 512 KiB, and keep their call\n"
+            "                stacks, for 'freehold profile PID' and fh_profile_dump()\n"
+            "  --profile=FILE\n"
+            "                and write them to FILE when COMMAND ends, in the format of pprof;\n"
+            "                %p in its name stands for the process id\n"
             "  -h, --help    show this text\n"
             "\n"
             "A program that is killed by a signal writes no report, nor does one that ends\n"

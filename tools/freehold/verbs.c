@@ -15,6 +15,7 @@ const struct fh_verb *const fh_verbs[] = {
     &fh_verb_explain,
     &fh_verb_metrics,
     &fh_verb_stats,
+    &fh_verb_profile,
     &fh_verb_help,
     NULL,
 };

@@ -23,6 +23,7 @@ extern const struct fh_verb fh_verb_which;
 extern const struct fh_verb fh_verb_explain;
 extern const struct fh_verb fh_verb_metrics;
 extern const struct fh_verb fh_verb_stats;
+extern const struct fh_verb fh_verb_profile;
 extern const struct fh_verb fh_verb_help;
 
 /* The verb of that name; NULL after the message with the nearest one has been printed. */
