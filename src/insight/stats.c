@@ -10,6 +10,11 @@
 #include "format.h"
 #include "os.h"
 
+/* fh_version() stands above this layer. */
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+#define VERSION TEXT(FH_VERSION_MAJOR) "." TEXT(FH_VERSION_MINOR) "." TEXT(FH_VERSION_PATCH)
+
 enum { ERROR_NO_SPACE = 28, BUFFER_BYTES = 1024 };
 
 struct output {
@@ -98,7 +103,7 @@ FH_EXPORT int fh_stats_json(int fd)
     begin(&out, fd);
     fh_counters_read_detailed(&detailed);
     add(&out, "{\"freehold\": \"");
-    add(&out, fh_version());
+    add(&out, VERSION);
     add(&out, "\", \"pid\": ");
     add_number(&out, (uint64_t)fh_os_pid());
     add(&out, ", \"process\": ");
@@ -175,7 +180,7 @@ static void add_sample(struct output *out, const struct family *family, const ch
 static void add_info(struct output *out)
 {
     add(out, "# TYPE freehold info\n# HELP freehold The library and the process.\nfreehold_info{version=\"");
-    add(out, fh_version());
+    add(out, VERSION);
     add(out, "\",pid=\"");
     add_number(out, (uint64_t)fh_os_pid());
     add(out, "\",process=");

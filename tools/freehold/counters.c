@@ -9,7 +9,8 @@ int fh_counters_read(const char *verb, const char *word, struct fh_counters_read
 {
     struct fh_image *image;
     int status = fh_image_open(verb, word, 0, &image);
-    if (status != 0) return status;
+    if (status != 0)
+        return status;
     read->about = *fh_image_about(image);
     if (!fh_image_counters(image, &read->counters)) {
         fh_say(verb, "process %s ended while it was read; a snapshot or a core stays", word);

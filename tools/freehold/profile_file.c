@@ -45,7 +45,8 @@ static bool read_varint(struct span *span, uint64_t *value)
     for (unsigned shift = 0; shift < 64 && span->at < span->end; shift += 7) {
         unsigned char byte = *span->at++;
         *value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) return true;
+        if (!(byte & 0x80))
+            return true;
     }
     return false;
 }
@@ -77,7 +78,8 @@ static bool next_field(struct span *span, struct field *field)
         default: good = false;
         }
     }
-    if (!good) *span = before;
+    if (!good)
+        *span = before;
     return good;
 }
 
@@ -87,11 +89,13 @@ static size_t read_numbers(const struct field *field, uint64_t *numbers, size_t 
     struct span content = field->content;
     uint64_t value;
     if (field->wire == WIRE_VARINT) {
-        if (count < most) numbers[count] = field->value;
+        if (count < most)
+            numbers[count] = field->value;
         return count + 1;
     }
     for (; read_varint(&content, &value); count++) {
-        if (count < most) numbers[count] = value;
+        if (count < most)
+            numbers[count] = value;
     }
     return count;
 }
@@ -111,10 +115,12 @@ struct file_reader {
 
 static bool make_room(void **array, size_t *room, size_t count, size_t each)
 {
-    if (count < *room) return true;
+    if (count < *room)
+        return true;
     size_t larger = *room ? 2 * *room : 256;
     void *grown = realloc(*array, larger * each);
-    if (!grown) return false;
+    if (!grown)
+        return false;
     *array = grown;
     *room = larger;
     return true;
@@ -129,10 +135,13 @@ static bool add_sample(struct file_reader *reader, struct span span)
     size_t depth = 0, value_count = 0;
     struct field field;
     while (next_field(&span, &field)) {
-        if (field.number == 1) depth = read_numbers(&field, frames, depth, DEPTH_MOST);
-        else if (field.number == 2) value_count = read_numbers(&field, values, value_count, FH_PROFILE_VALUES);
+        if (field.number == 1)
+            depth = read_numbers(&field, frames, depth, DEPTH_MOST);
+        else if (field.number == 2)
+            value_count = read_numbers(&field, values, value_count, FH_PROFILE_VALUES);
     }
-    if (span.at != span.end || depth > DEPTH_MOST || value_count != FH_PROFILE_VALUES) return false;
+    if (span.at != span.end || depth > DEPTH_MOST || value_count != FH_PROFILE_VALUES)
+        return false;
     uint64_t *kept = calloc(depth + 1, sizeof(*kept));
     if (!kept ||
         !make_room((void **)&profile->stacks, &reader->stack_room, profile->stack_count, sizeof(*profile->stacks))) {
@@ -152,7 +161,8 @@ static bool add_mapping(struct file_reader *reader, struct span span)
     struct field field;
     uint64_t numbers[8] = {0};
     while (next_field(&span, &field)) {
-        if (field.number < 8 && field.wire == WIRE_VARINT) numbers[field.number] = field.value;
+        if (field.number < 8 && field.wire == WIRE_VARINT)
+            numbers[field.number] = field.value;
     }
     size_t room = reader->mapping_room;
     if (span.at != span.end ||
@@ -194,7 +204,8 @@ static bool take_field(struct file_reader *reader, const struct field *field)
     switch (field->number) {
     case PROFILE_SAMPLE_TYPE:
         while (next_field(&content, &part)) {
-            if (part.number == 1 && reader->value_count < 16) reader->value_names[reader->value_count++] = part.value;
+            if (part.number == 1 && reader->value_count < 16)
+                reader->value_names[reader->value_count++] = part.value;
         }
         return content.at == content.end;
     case PROFILE_SAMPLE: return add_sample(reader, content);
@@ -211,9 +222,12 @@ static bool take_field(struct file_reader *reader, const struct field *field)
 static size_t text_of(const struct file_reader *reader, uint64_t number, char *text, size_t room)
 {
     size_t length = 0;
-    if (number < reader->string_count) length = (size_t)(reader->strings[number].end - reader->strings[number].at);
-    if (length >= room) length = room - 1;
-    if (length) memcpy(text, reader->strings[number].at, length);
+    if (number < reader->string_count)
+        length = (size_t)(reader->strings[number].end - reader->strings[number].at);
+    if (length >= room)
+        length = room - 1;
+    if (length)
+        memcpy(text, reader->strings[number].at, length);
     text[length] = '\0';
     return length;
 }
@@ -225,14 +239,16 @@ static bool resolve_strings(struct file_reader *reader)
     char text[4096];
     for (int i = 0; i < FH_PROFILE_VALUES; i++) {
         text_of(reader, reader->value_names[i], text, sizeof(text));
-        if (reader->value_count != FH_PROFILE_VALUES || strcmp(text, fh_profile_value_names[i]) != 0) return false;
+        if (reader->value_count != FH_PROFILE_VALUES || strcmp(text, fh_profile_value_names[i]) != 0)
+            return false;
     }
     for (size_t i = 0; i < profile->mapping_count; i++) {
         struct fh_profile_mapping *mapping = &profile->mappings[i];
         text_of(reader, reader->mapping_texts[i][0], text, sizeof(text));
         text_of(reader, reader->mapping_texts[i][1], mapping->build_id, sizeof(mapping->build_id));
         mapping->path = strdup(text);
-        if (!mapping->path) return false;
+        if (!mapping->path)
+            return false;
     }
     /* The library's own remark: "freehold: no room for N samples ..." */
     static const char remark[] = "freehold: no room for ";
@@ -249,7 +265,8 @@ static bool parse(struct span span, struct fh_profile *profile)
     struct file_reader reader = {.profile = profile};
     struct field field;
     bool good = true;
-    while (good && next_field(&span, &field)) good = take_field(&reader, &field);
+    while (good && next_field(&span, &field))
+        good = take_field(&reader, &field);
     good = good && span.at == span.end && resolve_strings(&reader);
     free(reader.strings);
     free(reader.mapping_texts);
@@ -261,11 +278,16 @@ static unsigned char *read_whole(const char *path, size_t *bytes)
     FILE *file = fopen(path, "re");
     struct stat about;
     unsigned char *content = NULL;
-    if (!file) return NULL;
-    if (fstat(fileno(file), &about) == 0 && !S_ISREG(about.st_mode)) errno = EINVAL;
-    else if (about.st_size > FILE_MOST) errno = EFBIG;
-    else content = malloc((size_t)about.st_size + 1);
-    if (content) *bytes = fread(content, 1, (size_t)about.st_size, file);
+    if (!file)
+        return NULL;
+    if (fstat(fileno(file), &about) == 0 && !S_ISREG(about.st_mode))
+        errno = EINVAL;
+    else if (about.st_size > FILE_MOST)
+        errno = EFBIG;
+    else
+        content = malloc((size_t)about.st_size + 1);
+    if (content)
+        *bytes = fread(content, 1, (size_t)about.st_size, file);
     int error = errno;
     fclose(file);
     errno = error;
@@ -290,6 +312,7 @@ int fh_profile_read_file(const char *verb, const char *path, struct fh_profile *
     else if (!good)
         fh_say(verb, "'%s' is no profile that freehold wrote, or not a whole one; 'go tool pprof' may know it", path);
     free(content);
-    if (!good) fh_profile_free(profile);
+    if (!good)
+        fh_profile_free(profile);
     return good ? 0 : FH_EXIT_FAILED;
 }

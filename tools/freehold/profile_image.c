@@ -45,12 +45,14 @@ static bool read_root(struct reader *reader)
 static const uint64_t *words_at(struct reader *reader, uint32_t first, size_t count)
 {
     uint32_t block = first / FH_SAMPLES_BLOCK_WORDS, in_block = first % FH_SAMPLES_BLOCK_WORDS;
-    if (first < FIRST_NUMBER || block >= FH_SAMPLES_BLOCKS || count > FH_SAMPLES_BLOCK_WORDS - in_block) return NULL;
+    if (first < FIRST_NUMBER || block >= FH_SAMPLES_BLOCKS || count > FH_SAMPLES_BLOCK_WORDS - in_block)
+        return NULL;
     if (!reader->blocks[block]) {
         uint64_t place = reader->root.block_addresses + block * sizeof(uint64_t);
         uint64_t at = fh_image_read_number(reader->image, place, sizeof(uint64_t));
         uint64_t *copy = at ? malloc(BLOCK_BYTES) : NULL;
-        if (!copy) return NULL;
+        if (!copy)
+            return NULL;
         fh_image_read(reader->image, at, copy, BLOCK_BYTES);
         reader->blocks[block] = copy;
     }
@@ -63,16 +65,19 @@ static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 static bool add_stack(struct reader *reader, const struct fh_stack *stack)
 {
     struct fh_profile *profile = reader->profile;
-    if (stack->allocated_objects == 0) return true; /* of a site: nothing from there was chosen */
+    if (stack->allocated_objects == 0)
+        return true; /* of a site: nothing from there was chosen */
     if (profile->stack_count == reader->room) {
         size_t room = reader->room ? 2 * reader->room : 256;
         struct fh_profile_stack *larger = realloc(profile->stacks, room * sizeof(*larger));
-        if (!larger) return false;
+        if (!larger)
+            return false;
         profile->stacks = larger;
         reader->room = room;
     }
     uint64_t *frames = calloc((size_t)stack->depth + 1, sizeof(*frames));
-    if (!frames) return false;
+    if (!frames)
+        return false;
     memcpy(frames, stack->frames, stack->depth * sizeof(*frames));
     profile->truncated += stack->flags & FH_STACK_TRUNCATED ? 1 : 0;
     profile->stacks[profile->stack_count++] =
@@ -87,7 +92,8 @@ static bool add_stack(struct reader *reader, const struct fh_stack *stack)
 static bool read_stacks(struct reader *reader)
 {
     uint64_t buckets = reader->root.bucket_count, seen = 0;
-    if (buckets == 0 || buckets > BUCKETS_MOST) return buckets == 0;
+    if (buckets == 0 || buckets > BUCKETS_MOST)
+        return buckets == 0;
     uint32_t *first = calloc(buckets, sizeof(*first));
     bool good = first && fh_image_read(reader->image, reader->root.bucket_addresses, first, buckets * sizeof(*first));
     for (uint64_t i = 0; good && i < buckets; i++) {
@@ -111,11 +117,13 @@ static bool read_mappings(struct reader *reader)
     const struct fh_image_vma *vmas = fh_image_vmas(reader->image, &count);
     profile->mappings = calloc(count + 1, sizeof(*profile->mappings));
     for (size_t i = 0; profile->mappings && i < count; i++) {
-        if (!vmas[i].executable || !vmas[i].path[0]) continue;
+        if (!vmas[i].executable || !vmas[i].path[0])
+            continue;
         struct fh_profile_mapping *mapping = &profile->mappings[profile->mapping_count];
         *mapping = (struct fh_profile_mapping){
             .start = vmas[i].start, .limit = vmas[i].end, .offset = vmas[i].file_offset, .path = strdup(vmas[i].path)};
-        if (!mapping->path) return false;
+        if (!mapping->path)
+            return false;
         profile->mapping_count++;
         int fd = fh_profile_open_mapping(profile, mapping);
         if (fd >= 0) {
@@ -149,7 +157,8 @@ static int read_all(const char *verb, const char *word, struct reader *reader)
     profile->lost = reader->root.lost_samples + reader->root.lost_stacks;
     profile->pid = about->kind == FH_IMAGE_PROCESS ? about->pid : 0;
     snprintf(profile->name, sizeof(profile->name), "%s", about->name);
-    if (read_stacks(reader) && read_mappings(reader)) return 0;
+    if (read_stacks(reader) && read_mappings(reader))
+        return 0;
     fh_say(verb, "process %s ended while it was read, or there is too little memory here", word);
     return FH_EXIT_FAILED;
 }
@@ -168,7 +177,8 @@ int fh_profile_read_image(const char *verb, const char *word, struct fh_profile 
         status = read_all(verb, word, reader);
         fh_image_close(reader->image);
     }
-    for (int i = 0; i < FH_SAMPLES_BLOCKS; i++) free(reader->blocks[i]);
+    for (int i = 0; i < FH_SAMPLES_BLOCKS; i++)
+        free(reader->blocks[i]);
     free(reader);
     return status;
 }

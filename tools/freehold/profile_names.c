@@ -26,18 +26,22 @@ struct fh_profile_names {
 struct fh_profile_names *fh_profile_names_open(const struct fh_profile *profile)
 {
     struct fh_profile_names *names = calloc(1, sizeof(*names));
-    if (!names) return NULL;
+    if (!names)
+        return NULL;
     names->profile = profile;
     names->files = calloc(profile->mapping_count + 1, sizeof(*names->files));
-    if (names->files) return names;
+    if (names->files)
+        return names;
     free(names);
     return NULL;
 }
 
 void fh_profile_names_close(struct fh_profile_names *names)
 {
-    if (!names) return;
-    for (size_t i = 0; i < names->profile->mapping_count; i++) fh_dwarf_close(names->files[i].dwarf);
+    if (!names)
+        return;
+    for (size_t i = 0; i < names->profile->mapping_count; i++)
+        fh_dwarf_close(names->files[i].dwarf);
     free(names->files);
     free(names);
 }
@@ -50,7 +54,8 @@ static void look_at(const struct fh_profile *profile, size_t number, struct file
     char build_id[FH_BUILD_ID_TEXT];
     file->is_looked_at = true;
     int fd = fh_profile_open_mapping(profile, mapping);
-    if (fd < 0) return;
+    if (fd < 0)
+        return;
     fh_build_id_read(fd, build_id);
     int second = strcmp(build_id, mapping->build_id) == 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
     if (fh_elf_open(&elf, fd) == FH_ELF_OK && second >= 0) {
@@ -79,9 +84,11 @@ size_t fh_profile_names_find(struct fh_profile_names *names, uint64_t address,
            (address < profile->mappings[number].start || address >= profile->mappings[number].limit))
         number++;
     sources[0].offset = address;
-    if (number == profile->mapping_count) return 1;
+    if (number == profile->mapping_count)
+        return 1;
     struct file_of_code *file = &names->files[number];
-    if (!file->is_looked_at) look_at(profile, number, file);
+    if (!file->is_looked_at)
+        look_at(profile, number, file);
     uint64_t in_file = address - profile->mappings[number].start + profile->mappings[number].offset;
     uint64_t offset = in_file;
     for (size_t i = 0; i < file->load_count; i++) {
@@ -90,7 +97,8 @@ size_t fh_profile_names_find(struct fh_profile_names *names, uint64_t address,
             break;
         }
     }
-    if (file->dwarf) count = fh_dwarf_find(file->dwarf, offset, sources, FH_INLINED_MOST);
+    if (file->dwarf)
+        count = fh_dwarf_find(file->dwarf, offset, sources, FH_INLINED_MOST);
     for (size_t i = 0; i < count; i++) {
         note_module(&sources[i], profile->mappings[number].path);
         sources[i].offset = offset;

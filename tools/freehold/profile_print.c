@@ -29,15 +29,18 @@ static void print_stack(const struct fh_profile_stack *stack, struct fh_profile_
             break;
         }
         size_t count = fh_profile_names_find(names, stack->frames[i], sources);
-        for (size_t n = 0; n < count; n++, shown++) print_frame(&sources[n]);
+        for (size_t n = 0; n < count; n++, shown++)
+            print_frame(&sources[n]);
     }
 }
 
 static void print_head(const struct fh_profile *profile, bool not_freed)
 {
     char bytes[FH_UNIT_BYTES], blocks[FH_UNIT_BYTES], interval[FH_UNIT_BYTES];
-    if (profile->pid) printf("process %ld (%s)", (long)profile->pid, profile->name);
-    else printf("%s", profile->name);
+    if (profile->pid)
+        printf("process %ld (%s)", (long)profile->pid, profile->name);
+    else
+        printf("%s", profile->name);
     printf(": %.1f s, a block in %s bytes chosen\n", (double)profile->duration_ns / 1e9,
            fh_grouped(profile->interval_bytes, interval));
     printf("  %-20s %18s bytes in %s blocks\n", profile->pid ? "live" : "not freed at exit",
@@ -61,7 +64,8 @@ void fh_profile_print_text(const struct fh_profile *profile, struct fh_profile_n
     for (size_t i = 0; i < profile->stack_count; i++) {
         const struct fh_profile_stack *stack = &profile->stacks[i];
         const uint64_t *values = stack->values;
-        if (not_freed && values[FH_INUSE_SPACE] == 0) continue;
+        if (not_freed && values[FH_INUSE_SPACE] == 0)
+            continue;
         if (shown == most) {
             left++;
             continue;
@@ -74,10 +78,11 @@ void fh_profile_print_text(const struct fh_profile *profile, struct fh_profile_n
                    fh_grouped(values[FH_ALLOC_OBJECTS], blocks), fh_percent(values[FH_ALLOC_SPACE], all_allocated));
         print_stack(stack, names);
     }
-    if (left) printf("\n%zu more call stacks; --top=%zu shows them all\n", left, shown + left);
+    if (left)
+        printf("\n%zu more call stacks; --top=%zu shows them all\n", left, shown + left);
     if (not_freed && shown && !profile->pid)
-        printf("\nNot freed at exit is not lost yet: programs leave to the kernel what they need up\n"
-               "to their end. What grows with the length of the run is worth a look.\n");
+        printf("\nNot freed at exit is not lost yet: programs leave to the kernel what they need\n"
+               "up to their end. What grows with the length of the run is worth a look.\n");
 }
 
 /* --- collapsed stacks --- */
@@ -85,10 +90,13 @@ void fh_profile_print_text(const struct fh_profile *profile, struct fh_profile_n
 static void print_collapsed_name(const struct fh_source *source)
 {
     char text[TEXT_BYTES];
-    if (source->function[0]) snprintf(text, sizeof(text), "%s", source->function);
-    else fh_source_text(source, false, text, sizeof(text));
+    if (source->function[0])
+        snprintf(text, sizeof(text), "%s", source->function);
+    else
+        fh_source_text(source, false, text, sizeof(text));
     for (char *at = text; *at; at++) {
-        if (*at == ';' || (unsigned char)*at <= ' ' || *at == 0x7f) *at = *at == ' ' ? '_' : ':';
+        if (*at == ';' || (unsigned char)*at <= ' ' || *at == 0x7f)
+            *at = *at == ' ' ? '_' : ':';
     }
     fputs(text, stdout);
 }
@@ -99,12 +107,14 @@ void fh_profile_print_collapsed(const struct fh_profile *profile, struct fh_prof
     struct fh_source sources[FH_INLINED_MOST];
     for (size_t i = 0; i < profile->stack_count; i++) {
         const struct fh_profile_stack *stack = &profile->stacks[i];
-        if (stack->values[value] == 0) continue;
+        if (stack->values[value] == 0)
+            continue;
         for (size_t frame = stack->depth; frame-- > 0;) {
             size_t count = fh_profile_names_find(names, stack->frames[frame], sources);
             for (size_t n = count; n-- > 0;) {
                 print_collapsed_name(&sources[n]);
-                if (frame || n) putchar(';');
+                if (frame || n)
+                    putchar(';');
             }
         }
         printf("%s %" PRIu64 "\n", stack->depth ? "" : "[unknown]", stack->values[value]);
@@ -140,12 +150,15 @@ static void print_json_values(const uint64_t values[FH_PROFILE_VALUES])
 void fh_profile_print_json(const struct fh_profile *profile, struct fh_profile_names *names)
 {
     uint64_t totals[FH_PROFILE_VALUES];
-    for (int i = 0; i < FH_PROFILE_VALUES; i++) totals[i] = fh_profile_total(profile, (enum fh_profile_value)i);
+    for (int i = 0; i < FH_PROFILE_VALUES; i++)
+        totals[i] = fh_profile_total(profile, (enum fh_profile_value)i);
     printf("{\"of\": ");
     fh_json_string(profile->name);
     printf(", \"pid\": ");
-    if (profile->pid) printf("%ld", (long)profile->pid);
-    else printf("null");
+    if (profile->pid)
+        printf("%ld", (long)profile->pid);
+    else
+        printf("null");
     printf(", \"interval_bytes\": %" PRIu64 ", \"started_unix_ns\": %" PRIu64 ", \"duration_ns\": %" PRIu64
            ", \"lost_samples\": %" PRIu64 ", ",
            profile->interval_bytes, profile->started_unix_ns, profile->duration_ns, profile->lost);

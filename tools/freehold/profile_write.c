@@ -34,11 +34,13 @@ static void add_bytes(struct message *message, const void *bytes, size_t length)
         size_t room = 2 * (message->length + length) + 256;
         unsigned char *larger = realloc(message->bytes, room);
         message->failed |= !larger;
-        if (!larger) return;
+        if (!larger)
+            return;
         message->bytes = larger;
         message->room = room;
     }
-    if (length) memcpy(message->bytes + message->length, bytes, length);
+    if (length)
+        memcpy(message->bytes + message->length, bytes, length);
     message->length += length;
 }
 
@@ -46,7 +48,8 @@ static void add_number(struct message *message, uint64_t value)
 {
     unsigned char bytes[10];
     size_t length = 0;
-    for (; value >= 0x80; value >>= 7) bytes[length++] = (unsigned char)(value | 0x80);
+    for (; value >= 0x80; value >>= 7)
+        bytes[length++] = (unsigned char)(value | 0x80);
     bytes[length++] = (unsigned char)value;
     add_bytes(message, bytes, length);
 }
@@ -71,8 +74,10 @@ static void put(struct writer *writer, unsigned field, struct message *content)
     add_number(&head, field << 3 | 2);
     add_number(&head, content->length);
     writer->failed |= head.failed || content->failed;
-    if (head.length) fwrite(head.bytes, 1, head.length, writer->file);
-    if (content->length) fwrite(content->bytes, 1, content->length, writer->file);
+    if (head.length)
+        fwrite(head.bytes, 1, head.length, writer->file);
+    if (content->length)
+        fwrite(content->bytes, 1, content->length, writer->file);
     free(head.bytes);
     free(content->bytes);
     memset(content, 0, sizeof(*content));
@@ -83,7 +88,8 @@ static void put_varint(struct writer *writer, unsigned field, uint64_t value)
     struct message message = {0};
     add_varint(&message, field, value);
     writer->failed |= message.failed;
-    if (message.length) fwrite(message.bytes, 1, message.length, writer->file);
+    if (message.length)
+        fwrite(message.bytes, 1, message.length, writer->file);
     free(message.bytes);
 }
 
@@ -107,7 +113,8 @@ static void put_value_type(struct writer *writer, unsigned field, uint64_t type,
 
 static uint64_t hash_of(const char *text, uint64_t hash)
 {
-    for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 0x100000001b3ull;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3ull;
     return hash;
 }
 
@@ -126,10 +133,12 @@ static bool grow_functions(struct writer *writer)
     struct writer larger = *writer;
     larger.function_room = writer->function_room ? 2 * writer->function_room : 1024;
     larger.functions = calloc(larger.function_room, sizeof(*larger.functions));
-    if (!larger.functions) return false;
+    if (!larger.functions)
+        return false;
     for (size_t i = 0; i < writer->function_room; i++) {
         struct function *old = &writer->functions[i];
-        if (old->name) *function_at(&larger, old->name, old->file) = *old;
+        if (old->name)
+            *function_at(&larger, old->name, old->file) = *old;
     }
     free(writer->functions);
     *writer = larger;
@@ -142,7 +151,8 @@ static uint64_t function_of(struct writer *writer, const struct fh_source *sourc
     if (!source->function[0] || (2 * writer->function_count >= writer->function_room && !grow_functions(writer)))
         return 0;
     struct function *function = function_at(writer, source->function, source->file);
-    if (function->name) return function->id;
+    if (function->name)
+        return function->id;
     char *name = strdup(source->function), *file = strdup(source->file);
     if (!name || !file) {
         free(name);
@@ -208,10 +218,12 @@ static void put_samples(struct writer *writer, const struct fh_profile *profile)
     for (size_t i = 0; i < profile->stack_count; i++) {
         const struct fh_profile_stack *stack = &profile->stacks[i];
         struct message message = {0}, numbers = {0};
-        for (size_t n = 0; n < stack->depth; n++) add_number(&numbers, stack->frames[n]);
+        for (size_t n = 0; n < stack->depth; n++)
+            add_number(&numbers, stack->frames[n]);
         add_content(&message, 1, numbers.bytes, numbers.length);
         numbers.length = 0;
-        for (int n = 0; n < FH_PROFILE_VALUES; n++) add_number(&numbers, stack->values[n]);
+        for (int n = 0; n < FH_PROFILE_VALUES; n++)
+            add_number(&numbers, stack->values[n]);
         add_content(&message, 2, numbers.bytes, numbers.length);
         message.failed |= numbers.failed;
         free(numbers.bytes);
@@ -222,7 +234,8 @@ static void put_samples(struct writer *writer, const struct fh_profile *profile)
 static uint64_t mapping_of(const struct fh_profile *profile, uint64_t address)
 {
     for (size_t i = 0; i < profile->mapping_count; i++) {
-        if (address >= profile->mappings[i].start && address < profile->mappings[i].limit) return i + 1;
+        if (address >= profile->mappings[i].start && address < profile->mappings[i].limit)
+            return i + 1;
     }
     return 0;
 }
@@ -233,14 +246,17 @@ static void put_location(struct writer *writer, const struct fh_profile *profile
     struct fh_source sources[FH_INLINED_MOST];
     size_t count = fh_profile_names_find(names, address, sources);
     uint64_t mapping = mapping_of(profile, address), functions[FH_INLINED_MOST];
-    for (size_t i = 0; i < count; i++) functions[i] = function_of(writer, &sources[i]);
+    for (size_t i = 0; i < count; i++)
+        functions[i] = function_of(writer, &sources[i]);
     struct message message = {0};
     add_varint(&message, 1, address);
-    if (mapping) add_varint(&message, 2, mapping);
+    if (mapping)
+        add_varint(&message, 2, mapping);
     add_varint(&message, 3, address);
     for (size_t i = 0; i < count; i++) {
         struct message line = {0};
-        if (!functions[i]) continue;
+        if (!functions[i])
+            continue;
         add_varint(&line, 1, functions[i]);
         add_varint(&line, 2, sources[i].line);
         add_content(&message, 4, line.bytes, line.length);
@@ -259,14 +275,18 @@ static int by_number(const void *a, const void *b)
 static bool put_locations(struct writer *writer, const struct fh_profile *profile, struct fh_profile_names *names)
 {
     size_t count = 0, at = 0;
-    for (size_t i = 0; i < profile->stack_count; i++) count += profile->stacks[i].depth;
-    uint64_t *addresses = malloc((count + 1) * sizeof(*addresses));
-    if (!addresses) return false;
     for (size_t i = 0; i < profile->stack_count; i++)
-        for (size_t n = 0; n < profile->stacks[i].depth; n++) addresses[at++] = profile->stacks[i].frames[n];
+        count += profile->stacks[i].depth;
+    uint64_t *addresses = malloc((count + 1) * sizeof(*addresses));
+    if (!addresses)
+        return false;
+    for (size_t i = 0; i < profile->stack_count; i++)
+        for (size_t n = 0; n < profile->stacks[i].depth; n++)
+            addresses[at++] = profile->stacks[i].frames[n];
     qsort(addresses, count, sizeof(*addresses), by_number);
     for (size_t i = 0; i < count; i++) {
-        if (i == 0 || addresses[i] != addresses[i - 1]) put_location(writer, profile, names, addresses[i]);
+        if (i == 0 || addresses[i] != addresses[i - 1])
+            put_location(writer, profile, names, addresses[i]);
     }
     free(addresses);
     return true;

@@ -16,7 +16,8 @@ enum unit { UNIT_NONE, UNIT_BYTES };
 static void print_family(const char *name, enum kind kind, enum unit unit, const char *help)
 {
     printf("# TYPE %s %s\n", name, kind == KIND_COUNTER ? "counter" : "gauge");
-    if (unit == UNIT_BYTES) printf("# UNIT %s bytes\n", name);
+    if (unit == UNIT_BYTES)
+        printf("# UNIT %s bytes\n", name);
     printf("# HELP %s %s\n", name, help);
 }
 
@@ -27,7 +28,8 @@ static void print_label(const char *text)
 {
     putchar('"');
     for (const char *at = text; *at; at++) {
-        if (*at == '"' || *at == '\\') putchar('\\');
+        if (*at == '"' || *at == '\\')
+            putchar('\\');
         putchar(*at >= ' ' && *at < 0x7f ? *at : '?');
     }
     putchar('"');
@@ -76,15 +78,18 @@ static int metrics_run(int argc, char **argv)
     static struct fh_counters_read read;
     int option;
     while ((option = fh_next_option("metrics", argc, argv, "+:h", options)) != -1) {
-        if (option != 'h') return FH_EXIT_USAGE;
+        if (option != 'h')
+            return FH_EXIT_USAGE;
         fh_help_verb(&fh_verb_metrics);
         return fh_finish_output("metrics");
     }
-    if (optind == argc) return fh_say_usage("metrics", "a process ID, a snapshot or a core file is missing");
+    if (optind == argc)
+        return fh_say_usage("metrics", "a process ID, a snapshot or a core file is missing");
     if (argc - optind > 1)
         return fh_say_usage("metrics", "one process or file at a time, not '%s' as well", argv[optind + 1]);
     int status = fh_counters_read("metrics", argv[optind], &read);
-    if (status != 0) return status;
+    if (status != 0)
+        return status;
     print_process(&read);
     print_heaps(&read.counters);
     print_classes(&read.counters);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum form { FORM_TEXT, FORM_LEAKS, FORM_COLLAPSED, FORM_JSON, FORM_PPROF };
@@ -45,16 +46,23 @@ static bool parse_top(const char *word, size_t *top)
     return false;
 }
 
-/* A file that is written whole or not at all. */
+/* A regular file that could not be written whole goes again; a device or pipe is not ours to remove. */
 static int write_pprof(const struct fh_profile *profile, struct fh_profile_names *names, const char *path)
 {
     FILE *file = fopen(path, "we");
     bool good = file && fh_profile_write_pprof(profile, names, file);
     int error = errno;
-    if (file) good &= fclose(file) == 0;
-    if (good) return 0;
+    struct stat about;
+    bool is_regular = file && fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode);
+    if (file && fclose(file) != 0 && good) {
+        error = errno;
+        good = false;
+    }
+    if (good)
+        return 0;
     fh_say("profile", "cannot write '%s': %s", path, strerror(error));
-    if (file) unlink(path);
+    if (is_regular)
+        unlink(path);
     return FH_EXIT_FAILED;
 }
 
@@ -104,10 +112,12 @@ static int profile_run(int argc, char **argv)
                 request.output = optarg;
                 break;
             case BY:
-                if (!parse_value(optarg, &request.by)) return FH_EXIT_USAGE;
+                if (!parse_value(optarg, &request.by))
+                    return FH_EXIT_USAGE;
                 break;
             case TOP:
-                if (!parse_top(optarg, &request.top)) return FH_EXIT_USAGE;
+                if (!parse_top(optarg, &request.top))
+                    return FH_EXIT_USAGE;
                 break;
             case 'h': fh_help_verb(&fh_verb_profile); return fh_finish_output("profile");
             default: return FH_EXIT_USAGE;
@@ -115,12 +125,15 @@ static int profile_run(int argc, char **argv)
         }
         if (optind < argc && request.word)
             return fh_say_usage("profile", "one process or profile at a time, not '%s' as well", argv[optind]);
-        if (optind < argc) request.word = argv[optind++];
+        if (optind < argc)
+            request.word = argv[optind++];
     } while (optind < argc);
-    if (!request.word) return fh_say_usage("profile", "a process ID, or the file of a profile, is missing");
+    if (!request.word)
+        return fh_say_usage("profile", "a process ID, or the file of a profile, is missing");
     int status = is_pid(request.word) ? fh_profile_read_image("profile", request.word, &profile)
                                       : fh_profile_read_file("profile", request.word, &profile);
-    if (status == 0) status = show(&request, &profile);
+    if (status == 0)
+        status = show(&request, &profile);
     fh_profile_free(&profile);
     return status;
 }

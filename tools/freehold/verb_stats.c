@@ -65,7 +65,8 @@ static void print_classes(const struct fh_image_counters *counters)
         const struct fh_image_class *class = &counters->classes[i];
         char slabs[FH_UNIT_BYTES], capacity[FH_UNIT_BYTES], carved[FH_UNIT_BYTES], live[FH_UNIT_BYTES];
         char cached[FH_UNIT_BYTES], listed[FH_UNIT_BYTES];
-        if (class->slabs == 0) continue;
+        if (class->slabs == 0)
+            continue;
         printf("%5u %7s %11s %11s %11s %11s %11s\n", i * 16, fh_grouped(class->slabs, slabs),
                fh_grouped(class->capacity, capacity), fh_grouped(class->carved, carved), fh_grouped(class->live, live),
                fh_grouped(class->cached, cached), fh_grouped(class->listed, listed));
@@ -99,18 +100,24 @@ static int stats_run(int argc, char **argv)
                 fh_help_verb(&fh_verb_stats);
                 return fh_finish_output("stats");
             }
-            if (option != 'j') return FH_EXIT_USAGE;
+            if (option != 'j')
+                return FH_EXIT_USAGE;
             json = true;
         }
         if (optind < argc && word)
             return fh_say_usage("stats", "one process or file at a time, not '%s' as well", argv[optind]);
-        if (optind < argc) word = argv[optind++];
+        if (optind < argc)
+            word = argv[optind++];
     } while (optind < argc);
-    if (!word) return fh_say_usage("stats", "a process ID, a snapshot or a core file is missing");
+    if (!word)
+        return fh_say_usage("stats", "a process ID, a snapshot or a core file is missing");
     int status = fh_counters_read("stats", word, &read);
-    if (status != 0) return status;
-    if (json) print_json(&read);
-    else print_text(&read);
+    if (status != 0)
+        return status;
+    if (json)
+        print_json(&read);
+    else
+        print_text(&read);
     return fh_finish_output("stats");
 }
 
