@@ -5,6 +5,8 @@ include(CMakePackageConfigHelpers)
 install(TARGETS freehold_shared EXPORT freehold-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS freehold_record LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES docs/man/freehold-trace.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
+install(FILES docs/man/freehold.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES docs/man/freehold.3 DESTINATION ${CMAKE_INSTALL_MANDIR}/man3)
 install(FILES docs/man/freehold-counters.7 DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
 install(FILES ${CMAKE_BINARY_DIR}/libfreehold.a DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES include/freehold.h include/freehold_image.h include/freehold_samples.h include/freehold_trace.h
