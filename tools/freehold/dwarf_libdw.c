@@ -64,7 +64,8 @@ static Dwarf_Die declaration_of(Dwarf_Die die)
     for (int i = 0; i < 8; i++) { /* a longer chain is a damaged one */
         Dwarf_Attribute attribute;
         Dwarf_Die next;
-        bool has = dwarf_attr(&die, DW_AT_abstract_origin, &attribute) || dwarf_attr(&die, DW_AT_specification, &attribute);
+        bool has = dwarf_attr(&die, DW_AT_abstract_origin, &attribute) ||
+                   dwarf_attr(&die, DW_AT_specification, &attribute);
         if (!has || !dwarf_formref_die(&attribute, &next))
             break;
         die = next;
