@@ -1,7 +1,7 @@
 #!/bin/sh
-# check_man.sh ROOT FREEHOLD - the manual pages say what there is: freehold(1) has the help of every verb, and freehold(3)
+# check_man.sh ROOT FREEHOLD - the manual pages say what there is: freehold(1) has the help of every verb, freehold(3)
 # every function that freehold.h declares.
-# check_man.sh --update ROOT FREEHOLD - writes docs/man/freehold.1 anew from freehold.1.in. From the root of the project:
+# check_man.sh --update ROOT FREEHOLD - writes docs/man/freehold.1 anew from freehold.1.in. From the project's root:
 #     sh scripts/check_man.sh --update . build/freehold
 set -eu
 export LC_ALL=C

@@ -59,14 +59,14 @@ is_sound() {
 }
 
 has_blocks() { # NAME FILE
-    addresses=$(sed -n 's/^small \(0x[0-9a-f]*\) freed_small \(.*\) chunk \(.*\) freed_chunk \(.*\) large \(.*\)$/\1 \2 \3 \4 \5/p' \
-        "$1.live")
+    addresses=$(sed -n '/^small 0x/s/[a-z_]* \(0x[0-9a-f]*\)/\1/gp' "$1.live")
     # shellcheck disable=SC2086
     set -- "$1" "$2" $addresses
     grep -q "^$3: block $3, 48 bytes, live$" "$2" || fail "$1: small: $(cat "$2")"
     grep -q "^$4: block $4, 48 bytes, cached (freed)$" "$2" || fail "$1: freed small: $(cat "$2")"
     grep -q ": block $5, 50[01][0-9] bytes, live; the address is 100 bytes into it$" "$2" || fail "$1: chunk"
-    grep -Eq "^$6: block 0x[0-9a-f]*, [0-9]* bytes, free(, pages given back)?(; the .*)?$" "$2" || fail "$1: freed chunk"
+    grep -Eq "^$6: block 0x[0-9a-f]*, [0-9]* bytes, free(, pages given back)?(; the .*)?$" "$2" ||
+        fail "$1: freed chunk"
     grep -q ": block $7, 300[0-9]* bytes, live; the address is 2000000 bytes into it$" "$2" || fail "$1: large"
     grep -q ": not Freehold's$" "$2" || fail "$1: the stack"
     awk 'length > 80 && /^ / { print; bad = 1 } END { exit bad }' "$2" || fail "$1: over 80 columns"
