@@ -156,7 +156,8 @@ struct fh_image_field {
     FIELD(heap_taken_again_bytes)    /* of these: allocated again */                                                   \
     FIELD(wholesale_table_bytes)     /* tables of a profile */                                                         \
     FIELD(wholesale_obtain_calls)    /* system calls that brought memory */                                            \
-    FIELD(wholesale_return_calls)    /* system calls that gave addresses back */
+    FIELD(wholesale_return_calls)    /* system calls that gave addresses back */                                       \
+    FIELD(option_give_back)
 
 #define FH_IMAGE_NUMBER_MEMBER(name) uint64_t name;
 #define FH_IMAGE_FIELD_MEMBER(name) struct fh_image_field name;

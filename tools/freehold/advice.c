@@ -3,13 +3,14 @@
  */
 #include "explain.h"
 #include "json.h"
+#include "text.h"
 #include "units.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { LINE_COLUMNS = 78, TEXT_BYTES = 512, SIZES_BYTES = 192, ADVICE_MOST = 10 };
+enum { TEXT_BYTES = 512, SIZES_BYTES = 192, ADVICE_MOST = 10 };
 
 const char *const fh_other_names[FH_OTHERS] = {"files", "stacks", "shared", "other anonymous"};
 const char *const fh_other_meanings[FH_OTHERS] = {"programs, libraries, mapped files", "of the first thread",
@@ -178,26 +179,6 @@ static size_t collect(const struct fh_explanation *explanation, struct advice li
     return count;
 }
 
-/* Breaks the text into lines; each begins with `indent` spaces, the first has them printed already. */
-static void print_wrapped(const char *text, int indent)
-{
-    int column = indent;
-    for (const char *word = text; *word;) {
-        int length = (int)strcspn(word, " ");
-        if (column > indent && column + 1 + length > LINE_COLUMNS) {
-            printf("\n%*s", indent, "");
-            column = indent;
-        } else if (column > indent) {
-            putchar(' ');
-            column++;
-        }
-        printf("%.*s", length, word);
-        column += length;
-        word += length + (word[length] == ' ');
-    }
-    putchar('\n');
-}
-
 /* Worth saying: a twentieth of what is in memory, and the first in any case. */
 static bool is_worth_it(const struct fh_explanation *explanation, const struct advice *list, size_t i)
 {
@@ -214,9 +195,9 @@ void fh_explain_advise(const struct fh_explanation *explanation)
         if (!is_worth_it(explanation, list, i))
             continue;
         printf("  ");
-        print_wrapped(list[i].text, 2);
+        fh_print_wrapped(list[i].text, 2);
         printf("    ");
-        print_wrapped(list[i].todo, 4);
+        fh_print_wrapped(list[i].todo, 4);
     }
 }
 

@@ -11,8 +11,14 @@
 
 enum { NAME_MAX_LENGTH = 64, LINE_MAX_LENGTH = 16384 };
 
+static bool is_quiet;
+
+void fh_be_quiet(bool quiet) { is_quiet = quiet; }
+
 static void say(const char *verb, const char *format, va_list args, const char *tail)
 {
+    if (is_quiet)
+        return;
     static char line[LINE_MAX_LENGTH];
     size_t room = sizeof(line) - 1;
     int head = snprintf(line, room, "freehold%s%s: ", verb ? " " : "", verb ? verb : "");

@@ -5,6 +5,7 @@
 #define FREEHOLD_TOOL_CLI_H
 
 #include <getopt.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The last three are those of sh, env and nohup, so that `freehold run` can be told apart from what it runs. */
@@ -22,6 +23,9 @@ enum fh_exit {
  * characters, which names of files and processes may contain, come out as '?'.
  */
 void fh_say(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Whether messages are left out, from now on: for what is tried and may fail. */
+void fh_be_quiet(bool quiet);
 
 /* The same, for a mistake in the command line: adds where help is. Returns FH_EXIT_USAGE. */
 int fh_say_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -125,6 +125,7 @@ bool fh_image_counters(struct fh_image *image, struct fh_image_counters *counter
 
 struct fh_image_thread {
     uint32_t id, status, heap;   /* number of the state; freehold_image.h: state_status */
+    uint64_t pointer;            /* thread pointer of the thread that runs it */
     uint64_t slab_bytes, cached_bytes, outgoing_bytes;
 };
 /* The states of threads, from number 1; returns how many, at most `most`. */

@@ -18,10 +18,18 @@ struct piece {
     uint64_t start, bytes, offset;
 };
 
+/* A part of a file that was mapped. */
+struct mapped {
+    uint64_t start, end, file_offset;
+    char *path;
+};
+
 struct core_source {
     int fd;
     size_t count;
     struct piece *pieces; /* by address */
+    struct mapped *files;
+    size_t file_count;
 };
 
 static bool read_at(int fd, void *buffer, size_t bytes, uint64_t offset)
@@ -78,6 +86,9 @@ static void close_core(struct fh_image *image)
 {
     struct core_source *core = image->source_data;
     close(core->fd);
+    for (size_t i = 0; i < core->file_count; i++)
+        free(core->files[i].path);
+    free(core->files);
     free(core->pieces);
     free(core);
 }
@@ -96,9 +107,62 @@ bool fh_image_is_core(int fd)
     return read_header(fd, &header) && header.e_type == ET_CORE;
 }
 
-/* The process's number and name. */
-static void read_notes(struct fh_image *image, int fd, const Elf64_Phdr *segment)
+/* The note of mapped files: how many, the unit of offsets, start, end and offset of each, and then their names. */
+static void read_files(struct core_source *core, const char *note, size_t bytes)
 {
+    enum { HEAD = 2, EACH = 3 };
+    uint64_t head[HEAD], each[EACH];
+    if (core->files || bytes < sizeof(head))
+        return;
+    memcpy(head, note, sizeof(head));
+    if (head[0] > (bytes - sizeof(head)) / sizeof(each))
+        return;
+    core->files = calloc(head[0] + 1, sizeof(*core->files));
+    const char *name = note + sizeof(head) + head[0] * sizeof(each), *end = note + bytes;
+    for (uint64_t i = 0; core->files && i < head[0] && name < end; i++) {
+        size_t length = strnlen(name, (size_t)(end - name));
+        memcpy(each, note + sizeof(head) + i * sizeof(each), sizeof(each));
+        core->files[core->file_count++] = (struct mapped){
+            .start = each[0], .end = each[1], .file_offset = each[2] * head[1], .path = strndup(name, length)};
+        name += length + 1;
+    }
+}
+
+/* Names the mappings that are files; those that the core leaves out, as it can be read from the file, are added. */
+static bool name_vmas(struct fh_image *image, const struct core_source *core)
+{
+    size_t count = image->vma_count;
+    struct fh_image_vma *larger = realloc(image->vmas, (count + core->file_count + 1) * sizeof(*larger));
+    if (!larger)
+        return false;
+    image->vmas = larger;
+    for (size_t j = 0; j < core->file_count; j++) {
+        const struct mapped *file = &core->files[j];
+        bool found = false;
+        for (size_t i = 0; i < count && file->path; i++) {
+            struct fh_image_vma *vma = &image->vmas[i];
+            if (vma->start < file->start || vma->start >= file->end)
+                continue;
+            free(vma->path);
+            vma->path = strdup(file->path);
+            vma->file_offset = file->file_offset + (vma->start - file->start);
+            found = true;
+        }
+        if (!found && file->path)
+            image->vmas[image->vma_count++] = (struct fh_image_vma){.start = file->start,
+                                                                    .end = file->end,
+                                                                    .file_offset = file->file_offset,
+                                                                    .executable = true, /* mostly */
+                                                                    .is_private = true,
+                                                                    .path = strdup(file->path)};
+    }
+    return true;
+}
+
+/* The process's number and name, and the files that were mapped into it. */
+static void read_notes(struct fh_image *image, struct core_source *core, const Elf64_Phdr *segment)
+{
+    int fd = core->fd;
     char *notes = segment->p_filesz <= NOTES_MOST ? malloc(segment->p_filesz + 1) : NULL;
     if (!notes || !read_at(fd, notes, segment->p_filesz, segment->p_offset)) {
         free(notes);
@@ -117,6 +181,8 @@ static void read_notes(struct fh_image *image, int fd, const Elf64_Phdr *segment
             image->about.pid = info.pr_pid;
             snprintf(image->about.name, sizeof(image->about.name), "%.*s", (int)sizeof(info.pr_fname), info.pr_fname);
         }
+        if (note.n_type == NT_FILE)
+            read_files(core, notes + data, note.n_descsz);
         at = next;
     }
     free(notes);
@@ -145,7 +211,7 @@ static bool read_segments(struct fh_image *image, struct core_source *core, cons
         if (!read_at(core->fd, &segment, sizeof(segment), header->e_phoff + i * sizeof(segment)))
             return false;
         if (segment.p_type == PT_NOTE)
-            read_notes(image, core->fd, &segment);
+            read_notes(image, core, &segment);
         if (segment.p_type != PT_LOAD)
             continue;
         image->vmas[image->vma_count++] = (struct fh_image_vma){.start = segment.p_vaddr,
@@ -158,8 +224,9 @@ static bool read_segments(struct fh_image *image, struct core_source *core, cons
             core->pieces[core->count++] = (struct piece){segment.p_vaddr, segment.p_filesz, segment.p_offset};
     }
     qsort(core->pieces, core->count, sizeof(*core->pieces), by_address);
+    bool good = name_vmas(image, core);
     qsort(image->vmas, image->vma_count, sizeof(*image->vmas), by_vma_address);
-    return true;
+    return good;
 }
 
 int fh_image_open_core(const char *verb, const char *path, int fd, struct fh_image *image)

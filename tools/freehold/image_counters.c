@@ -227,6 +227,7 @@ size_t fh_image_threads(struct fh_image *image, struct fh_image_thread *threads,
         uint64_t heap = OF(record, state_heap) - root->heaps;
         threads[count++] = (struct fh_image_thread){.id = (uint32_t)id,
                                                     .status = (uint32_t)OF(record, state_status),
+                                                    .pointer = OF(record, state_thread),
                                                     .heap = (uint32_t)(root->heap_bytes ? heap / root->heap_bytes : 0),
                                                     .slab_bytes = OF(record, state_slab_bytes),
                                                     .cached_bytes = cached,

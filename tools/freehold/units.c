@@ -38,4 +38,17 @@ const char *fh_hex(uint64_t address, char text[FH_UNIT_BYTES])
     return text;
 }
 
+const char *fh_age(uint64_t ms, char text[FH_UNIT_BYTES])
+{
+    static const struct {
+        uint64_t ms;
+        const char *name;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "min"}, {1000, "s"}};
+    unsigned unit = 0;
+    while (unit < 3 && ms < 2 * units[unit].ms)
+        unit++;
+    snprintf(text, FH_UNIT_BYTES, "%" PRIu64 " %s", ms / units[unit].ms, units[unit].name);
+    return text;
+}
+
 double fh_percent(uint64_t part, uint64_t whole) { return whole ? 100.0 * (double)part / (double)whole : 0; }

@@ -14,6 +14,8 @@ const char *fh_grouped(uint64_t number, char text[FH_UNIT_BYTES]);
 const char *fh_human(uint64_t bytes, char text[FH_UNIT_BYTES]);
 /* "0x7f12…" of 2 + 12 digits at least */
 const char *fh_hex(uint64_t address, char text[FH_UNIT_BYTES]);
+/* "3 s", "5 min", "2 h", "4 d" */
+const char *fh_age(uint64_t ms, char text[FH_UNIT_BYTES]);
 /* Of the whole, in percent; 0 for none */
 double fh_percent(uint64_t part, uint64_t whole);
 

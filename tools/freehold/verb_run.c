@@ -32,14 +32,15 @@ static bool set_report(enum report report)
     return setenv("FREEHOLD_REPORT", pid, 1) == 0;
 }
 
-/* A profile of the command itself, which keeps this process's number, and of what it forks. */
-static bool set_profile(const char *profile)
+/* Call stacks: of the command itself, which keeps this process's number, and of what it forks. */
+static bool set_sampling(const char *profile, bool sites)
 {
     char pid[32];
-    if (!profile)
+    if (!profile && !sites)
         return true;
     snprintf(pid, sizeof(pid), "%ld", (long)getpid());
-    return setenv("FREEHOLD_PROFILE_PID", pid, 1) == 0 && setenv("FREEHOLD_PROFILE", profile, 1) == 0;
+    return setenv("FREEHOLD_PROFILE_PID", pid, 1) == 0 && (!profile || setenv("FREEHOLD_PROFILE", profile, 1) == 0) &&
+           (!sites || setenv("FREEHOLD_SITES", "1", 1) == 0);
 }
 
 static int run(int argc, char **argv)
@@ -47,11 +48,13 @@ static int run(int argc, char **argv)
     static const struct option options[] = {
         {"report", optional_argument, NULL, 'r'},
         {"profile", optional_argument, NULL, 'p'},
+        {"sites", no_argument, NULL, 's'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     enum report report = REPORT_AS_BEFORE;
     const char *profile = NULL;
+    bool sites = false;
     static struct fh_library library;
     char path[PATH_MAX];
     int option;
@@ -67,6 +70,9 @@ static int run(int argc, char **argv)
             if (optarg && !*optarg)
                 return fh_say_usage("run", "--profile= lacks the name of a file; --profile alone writes none");
             profile = optarg ? optarg : "-";
+            break;
+        case 's':
+            sites = true;
             break;
         case 'h':
             fh_help_verb(&fh_verb_run);
@@ -85,7 +91,7 @@ static int run(int argc, char **argv)
         status = fh_program_check("run", path, &library);
     if (status != 0)
         return status;
-    if (!fh_launch_preload(library.preload) || !set_report(report) || !set_profile(profile)) {
+    if (!fh_launch_preload(library.preload) || !set_report(report) || !set_sampling(profile, sites)) {
         fh_say("run", "cannot set the environment: %s", strerror(errno));
         return FH_EXIT_REFUSED;
     }
@@ -105,10 +111,13 @@ const struct fh_verb fh_verb_run = {
             "                rounding, cached, free, untouched, metadata, and their sum\n"
             "  --report=all  the same for every program that COMMAND starts\n"
             "  --profile     choose blocks at random, one in 512 KiB, and keep their call\n"
-            "                stacks, for 'freehold profile PID' and fh_profile_dump()\n"
+            "                stacks, for freehold top, profile, and fh_profile_dump()\n"
             "  --profile=FILE\n"
-            "                and write them to FILE when COMMAND ends, in pprof's format; %p\n"
-            "                in its name stands for the process id\n"
+            "                and write them to FILE when COMMAND ends, in pprof's format;\n"
+            "                %p in its name stands for the process id\n"
+            "  --sites       keep the call stack of every block: freehold pins and top\n"
+            "                then name the lines of source that blocks come from. Costs\n"
+            "                4 bytes of memory for each 16, and time at each allocation\n"
             "  -h, --help    show this text\n"
             "\n"
             "A program that is killed by a signal writes no report, nor does one that ends\n"

@@ -13,6 +13,8 @@ const struct fh_verb *const fh_verbs[] = {
     &fh_verb_replay,
     &fh_verb_which,
     &fh_verb_explain,
+    &fh_verb_pins,
+    &fh_verb_top,
     &fh_verb_metrics,
     &fh_verb_stats,
     &fh_verb_profile,

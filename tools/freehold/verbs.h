@@ -21,6 +21,8 @@ extern const struct fh_verb fh_verb_record;
 extern const struct fh_verb fh_verb_replay;
 extern const struct fh_verb fh_verb_which;
 extern const struct fh_verb fh_verb_explain;
+extern const struct fh_verb fh_verb_pins;
+extern const struct fh_verb fh_verb_top;
 extern const struct fh_verb fh_verb_metrics;
 extern const struct fh_verb fh_verb_stats;
 extern const struct fh_verb fh_verb_profile;

@@ -1,0 +1,103 @@
+/*
+ * top_read.c - reading a process again and again.
+ */
+#include "top.h"
+
+#include "process.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { RESTS = 20 /* times what a walk took */ };
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+int fh_top_open(struct fh_top *top, const char *word)
+{
+    memset(top, 0, sizeof(*top));
+    int status = fh_image_open("top", word, 0, &top->image);
+    if (status == 0)
+        top->about = fh_image_about(top->image);
+    return status;
+}
+
+void fh_top_close(struct fh_top *top)
+{
+    fh_symbols_close(top->symbols);
+    fh_thread_names_close(&top->threads);
+    free(top->cells);
+    free(top->sites);
+    fh_image_close(top->image);
+    memset(top, 0, sizeof(*top));
+}
+
+/* Of a process by statm, which is cheap; of a file by its mappings. False when the process has ended. */
+static bool read_rss(struct fh_top *top)
+{
+    char path[64];
+    uint64_t pages = 0;
+    top->rss_bytes = 0;
+    if (top->about->kind != FH_IMAGE_PROCESS) {
+        size_t count;
+        const struct fh_image_vma *vmas = fh_image_vmas(top->image, &count);
+        for (size_t i = 0; i < count; i++)
+            top->rss_bytes += vmas[i].rss_bytes;
+        return true;
+    }
+    snprintf(path, sizeof(path), "/proc/%ld/statm", (long)top->about->pid);
+    char *text = fh_read_whole_file(path, NULL);
+    bool good = text && sscanf(text, "%*u %" SCNu64, &pages) == 1 && pages > 0; /* a zombie has none */
+    free(text);
+    top->rss_bytes = pages * top->about->page_bytes;
+    return good;
+}
+
+static void note_end(struct fh_top *top)
+{
+    if (!top->has_ended)
+        top->ended_s = (uint64_t)time(NULL);
+    top->has_ended = true;
+}
+
+void fh_top_read(struct fh_top *top, enum fh_top_view view, bool now)
+{
+    struct fh_image_counters counters;
+    uint64_t rss_before = top->rss_bytes;
+    if (top->has_ended)
+        return;
+    if (!read_rss(top) || !fh_image_counters(top->image, &counters) || counters.states == 0) {
+        top->rss_bytes = rss_before; /* the last that was read stays on the screen */
+        note_end(top);
+        return;
+    }
+    top->counters = counters;
+    top->history[top->moments++ % FH_TOP_HISTORY] =
+        (struct fh_top_moment){top->rss_bytes, top->counters.bytes[FH_LIVE]};
+    if (view == FH_TOP_THREADS || now) {
+        fh_thread_names_close(&top->threads);
+        fh_thread_names_open(top->image, &top->threads);
+    }
+    uint64_t start = now_ms();
+    bool has_map = view == FH_TOP_ACCOUNT || view == FH_TOP_MAP;
+    if (now || (has_map && start >= top->cells_at_ms + RESTS * top->cells_took_ms)) {
+        if (!fh_top_read_cells(top))
+            note_end(top);
+        top->cells_at_ms = now_ms();
+        top->cells_took_ms = top->cells_at_ms - start;
+    }
+    start = now_ms();
+    if (now || (view == FH_TOP_SITES && start >= top->sites_at_ms + RESTS * top->sites_took_ms)) {
+        if (!fh_top_read_sites(top))
+            note_end(top);
+        top->sites_at_ms = now_ms();
+        top->sites_took_ms = top->sites_at_ms - start;
+    }
+}
