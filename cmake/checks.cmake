@@ -15,6 +15,7 @@ endfunction()
 
 fh_add_check(tidy ${PROJECT_SOURCE_DIR})
 fh_add_check(shell ${PROJECT_SOURCE_DIR})
+fh_add_check(counters ${PROJECT_SOURCE_DIR} ${CMAKE_C_COMPILER})
 if(TARGET freehold_shared)
   # This build's own compiler is named by the preset; both must do, with the same warnings.
   fh_add_build_check(clang clang -DFH_TESTS=OFF)
@@ -23,6 +24,9 @@ if(TARGET freehold_shared)
   fh_add_check(archive ${CMAKE_BINARY_DIR}/libfreehold.a ${PROJECT_SOURCE_DIR}/scripts/exports.txt)
   fh_add_check(install ${CMAKE_BINARY_DIR} ${CMAKE_COMMAND})
   fh_add_check(needed $<TARGET_FILE:freehold_shared>)
+  if(TARGET freehold_tool)
+    fh_add_check(man ${PROJECT_SOURCE_DIR} $<TARGET_FILE:freehold_tool>)
+  endif()
   fh_add_check(layers ${CMAKE_BINARY_DIR}/layer_objects.txt ${CMAKE_BINARY_DIR}/layer_sees.txt)
 endif()
 

@@ -53,6 +53,15 @@ void fh_account_read(struct fh_account *account);
 /* Writes the account as text, as `freehold run --report` shows it, to a file descriptor. Allocates nothing. */
 void fh_account_print(int fd);
 
+/*
+ * Every counter of the heap, as freehold-counters(7) explains them, written to a file descriptor: as one JSON object,
+ * or as OpenMetrics text, which Prometheus and others scrape, up to its "# EOF". They allocate nothing, cost what
+ * fh_account_read does, and need 8 KiB of stack. 0 when written, else an error number of <errno.h>: ENOSPC when not
+ * everything could be.
+ */
+int fh_stats_json(int fd);
+int fh_stats_openmetrics(int fd);
+
 /* Where a block lives, and who holds it. */
 enum fh_block_kind {
     FH_BLOCK_SLAB_OBJECT = 1, /* one object of a slab: no header, its size is its slab's */

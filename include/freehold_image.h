@@ -166,6 +166,11 @@ struct fh_image_field {
     NUMBER(sampling_bytes)           /* of a thread's counts for a profile, a mapping of whole pages */                \
     FIELD(state_sampling)            /* its address, or 0 */                                                           \
     FIELD(run_counted)               /* how many of the slab's slab_free_count class_listed knows */                   \
+    FIELD(heap_given_back_bytes)     /* pages of free chunks that ever went back */                                    \
+    FIELD(heap_taken_again_bytes)    /* of these: allocated again */                                                   \
+    FIELD(wholesale_table_bytes)     /* tables of a profile */                                                         \
+    FIELD(wholesale_obtain_calls)    /* system calls that brought memory */                                            \
+    FIELD(wholesale_return_calls)    /* system calls that gave addresses back */                                       \
     FIELD(option_give_back)
 
 #define FH_IMAGE_NUMBER_MEMBER(name) uint64_t name;

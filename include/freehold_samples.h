@@ -55,6 +55,8 @@ struct fh_samples {
     uint64_t tables[FH_SAMPLES_TABLES];      /* addresses of tables of struct fh_sample, 0 for those not made yet */
     uint32_t table_slots[FH_SAMPLES_TABLES]; /* how many each has */
     uint64_t sites_root;       /* address of uint64_t[FH_SITES_ROOT_ENTRIES]: addresses of leaves, or 0; 0 when off */
+    uint64_t bucket_addresses; /* address of uint32_t[bucket_count]: numbers of stacks, 0 for none; each is the first */
+    uint64_t bucket_count;     /* of a list by `next`. All stacks are on one of them */
 };
 
 /* A chosen block that is live. */
@@ -70,7 +72,7 @@ struct fh_sample {
  * blocks, not only for the chosen ones. */
 struct fh_stack {
     uint64_t hash;
-    uint32_t next;      /* the library's own: the next of the same hash bucket */
+    uint32_t next;      /* the next of the same hash bucket, 0 at the end */
     uint16_t depth;     /* frames */
     uint16_t flags;     /* bits of enum fh_stack_flags */
     uint64_t allocated_objects, allocated_bytes;

@@ -10,6 +10,7 @@
 /* A tag that no slab has: owners end at FH_ENTRY_OWNER_LIMIT, below it. */
 #define TAG_OF_NOBODY 0x7ffff000u
 FH_STATIC_ASSERT(TAG_OF_NOBODY >> FH_ENTRY_OWNER_SHIFT >= FH_ENTRY_OWNER_LIMIT, "nobody owns no slab");
+FH_STATIC_ASSERT(((uint64_t)TAG_OF_NOBODY & FH_CACHE_ASIDE) == 0, "and is not sampled");
 
 struct fh_cache fh_cache_none = {.tag = TAG_OF_NOBODY};
 struct fh_cache fh_cache_ended = {.tag = TAG_OF_NOBODY};

@@ -88,7 +88,7 @@ FH_NOINLINE static void *alloc_sampled(size_t request_bytes, size_t alignment, b
         pointer = alloc_sampled_once(state, request_bytes, alignment, zeroed, &choice);
     }
     fh_state_leave(state);
-    if (choice.usable_bytes && pointer) fh_sampling_mode.taken(pointer, choice.usable_bytes, choice.chosen);
+    if (choice.usable_bytes && pointer) fh_sampling_report(pointer, choice.usable_bytes, choice.chosen);
     return pointer;
 }
 
@@ -118,6 +118,9 @@ void *fh_core_malloc(size_t request_bytes)
         if (!block && request_bytes > FH_SMALL_MOST && request_bytes < FH_MMAP_THRESHOLD_START &&
             request_bytes < fh_load_relaxed(&fh_options.mmap_threshold)) /* a learned one is never lower */
             block = fh_chunk_alloc_fresh(state, request_bytes, FH_ALIGNMENT, &zeroed);
+        if (FH_LIKELY(block != NULL)) return block;
+    } else if (FH_UNLIKELY(fh_sampling_is_on())) {
+        void *block = fh_sampling_take(request_bytes);
         if (FH_LIKELY(block != NULL)) return block;
     }
     void *pointer = alloc(request_bytes, FH_ALIGNMENT, &zeroed);
@@ -162,10 +165,14 @@ static size_t checked_usable(void *pointer, uint32_t entry)
 
 size_t fh_core_usable(void *pointer) { return checked_usable(pointer, entry_of(pointer)); }
 
-FH_NOINLINE static bool sampled_free_keeps(struct fh_state *state, void *pointer, size_t usable)
+/* While sampling, the case that matters for speed: a chunk that the thread keeps. */
+FH_NOINLINE static bool free_sampled(void *pointer, uint32_t entry)
 {
+    struct fh_state *state = fh_state_if_sampled();
+    if (!state || fh_entry_kind(entry) != FH_PAGE_HEAP) return false;
+    size_t usable = fh_chunk_check(pointer, entry);
     fh_sampling_freed(pointer);
-    return state && fh_state_is_sampled(state) && fh_sampling_keep(state, pointer, usable);
+    return fh_sampling_keep(state, pointer, usable);
 }
 
 /* The cases that matter for speed: the thread is in no special mode, and the block is a chunk, or an object of another
@@ -191,6 +198,7 @@ void fh_core_free(void *pointer)
 {
     uint32_t entry = entry_of(pointer);
     if (FH_LIKELY(free_plainly(pointer, entry)) || !pointer) return;
+    if (FH_UNLIKELY(fh_sampling_is_on()) && free_sampled(pointer, entry)) return;
     size_t usable = checked_usable(pointer, entry);
     size_t byte = fh_load_relaxed(&fh_options.perturb);
     if (FH_UNLIKELY(byte)) memset(pointer, (int)byte, usable);
@@ -198,7 +206,7 @@ void fh_core_free(void *pointer)
     switch (fh_entry_kind(entry)) {
     case FH_PAGE_SLAB: fh_small_free(state, pointer, entry); break;
     case FH_PAGE_HEAP:
-        if (FH_UNLIKELY(fh_sampling_is_on()) && sampled_free_keeps(state, pointer, usable)) break;
+        fh_sampling_freed(pointer);
         fh_chunk_free(state, pointer, entry, usable);
         break;
     default:

@@ -15,6 +15,7 @@
 #include "wholesale.h"
 
 struct fh_sampling_mode fh_sampling_mode;
+uint32_t fh_sampling_marks[FH_SAMPLING_MARKS];
 
 void fh_sampling_start(void)
 {
@@ -103,6 +104,26 @@ static void *alloc_small(struct fh_state *state, size_t class_bytes, size_t alig
     return fh_cache_take_checked(bin, class_bytes);
 }
 
+static void *take_small(struct fh_state *state, struct fh_cache_bin *bin, size_t class_bytes)
+{
+    uint32_t *left = &state->sampling->blocks_left[class_bytes / FH_ALIGNMENT];
+    if (*left == 0) return NULL;
+    *left -= fh_small_refill(state, class_bytes, *left);
+    if (!bin->head) return NULL;
+    fh_sampling_publish_class(state, class_bytes);
+    return fh_cache_take_checked(bin, class_bytes);
+}
+
+void *fh_sampling_take(size_t request_bytes)
+{
+    struct fh_state *state = fh_state_if_sampled();
+    if (!state || fh_sampling_mode.all || request_bytes > FH_CACHED_MOST) return NULL;
+    size_t class_bytes = fh_class_size(fh_max(request_bytes, 1));
+    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
+    if (bin->head) return fh_cache_take_checked(bin, class_bytes); /* realloc comes here without a look at the bin */
+    return class_bytes <= FH_SMALL_MOST ? take_small(state, bin, class_bytes) : NULL;
+}
+
 /* From the chunks that were freed to where malloc pops them. */
 static void refill_chunks(struct fh_state *state, size_t class_bytes)
 {
@@ -158,13 +179,24 @@ void fh_sampling_count(struct fh_state *state, size_t usable_bytes, struct fh_sa
     if (choice->chosen || fh_sampling_mode.all) choice->usable_bytes = usable_bytes;
 }
 
+void fh_sampling_report(void *pointer, size_t usable_bytes, bool chosen)
+{
+    if (chosen) fh_fetch_add_relaxed(fh_sampling_mark_of(pointer), 1); /* before anybody else can know of it */
+    fh_sampling_mode.taken(pointer, usable_bytes, chosen);
+}
+
+void fh_sampling_forget(void *pointer)
+{
+    if (fh_sampling_mode.freed(pointer)) fh_fetch_sub_relaxed(fh_sampling_mark_of(pointer), 1);
+}
+
 void fh_sampling_count_again(void *pointer)
 {
     struct fh_state *state = fh_state_enter();
     struct fh_sampling_choice choice = {0};
     if (state && fh_state_is_sampled(state)) fh_sampling_count(state, fh_core_usable(pointer), &choice);
     fh_state_leave(state);
-    if (choice.usable_bytes) fh_sampling_mode.taken(pointer, choice.usable_bytes, choice.chosen);
+    if (choice.usable_bytes) fh_sampling_report(pointer, choice.usable_bytes, choice.chosen);
 }
 
 bool fh_sampling_keep(struct fh_state *state, void *pointer, size_t usable_bytes)
@@ -172,7 +204,15 @@ bool fh_sampling_keep(struct fh_state *state, void *pointer, size_t usable_bytes
     size_t class_bytes = fh_align_down(usable_bytes, FH_ALIGNMENT), i = class_bytes / FH_ALIGNMENT;
     struct fh_sampling *sampling = state->sampling;
     if (class_bytes <= FH_SMALL_MOST || class_bytes > FH_CACHED_MOST) return false;
-    if ((int32_t)sampling->freed_count[i] >= fh_cache_capacity(class_bytes, sampling->capacity_bytes)) return false;
+    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
+    int32_t held = (int32_t)sampling->freed_count[i] - bin->room;
+    if (held >= fh_cache_capacity(class_bytes, sampling->capacity_bytes)) return false;
+    if (sampling->blocks_left[i] && !fh_sampling_mode.all) {
+        sampling->blocks_left[i]--;
+        fh_cache_put(bin, pointer);
+        fh_store_relaxed(&state->published.cached[i], (uint32_t)held + 1);
+        return true;
+    }
     fh_guard_link(pointer, sampling->freed[i]);
     sampling->freed[i] = pointer;
     sampling->freed_count[i]++;

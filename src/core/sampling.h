@@ -9,7 +9,8 @@
  * (cache.h, FH_CACHE_ASIDE), from which malloc's is refilled when it is empty: so every block that malloc pops has been
  * counted, and both fast paths run the instructions they always run. The chosen block itself comes the slow way, as a
  * chunk even if it is small: so its free comes the slow way too, by the page map, and only there are chosen blocks
- * looked up. Blocks beyond 1 KiB come the slow way always, and are counted one by one.
+ * looked up. Freed chunks come the slow way too, so they are counted when they are kept, up to the next chosen one, and
+ * go straight to malloc's bin. Blocks beyond 1 KiB come the slow way always, and are counted one by one.
  *
  * What is done with a chosen block is the business of the hooks, in the layer above. They are called without any lock.
  */
@@ -18,8 +19,7 @@
 
 #include "atomics.h"
 #include "cache.h"
-
-struct fh_state;
+#include "state.h"
 
 /* How allocations of a thread state are chosen; in a mapping of its own, touched by the state's thread alone. */
 struct fh_sampling {
@@ -38,10 +38,20 @@ struct fh_sampling_mode {
     uint64_t seed;           /* not 0: the same blocks are chosen in each run */
     /* A block of `usable_bytes` was allocated. */
     void (*taken)(void *pointer, size_t usable_bytes, bool chosen);
-    /* A block that is no slab's is about to be freed; it may have been chosen. */
-    void (*freed)(void *pointer);
+    /* A block that is no slab's is about to be freed; it may have been chosen: true if it was. */
+    bool (*freed)(void *pointer);
 };
 extern FH_HIDDEN struct fh_sampling_mode fh_sampling_mode;
+
+/* How many chosen blocks live, by a hash of their address: of nearly all frees this tells at once that they are of
+ * none. */
+enum { FH_SAMPLING_MARKS = 1 << 15 };
+extern FH_HIDDEN uint32_t fh_sampling_marks[FH_SAMPLING_MARKS]; /* atomic */
+FH_INLINE uint32_t *fh_sampling_mark_of(const void *pointer)
+{
+    return &fh_sampling_marks[((uintptr_t)pointer >> 4) * 0x9e3779b97f4a7c15ULL >> 49];
+}
+FH_STATIC_ASSERT(FH_SAMPLING_MARKS == 1 << (64 - 49), "the hash is a place among the marks");
 FH_INLINE bool fh_sampling_is_on(void) { return fh_load_acquire(&fh_sampling_mode.on); }
 
 /* Turns it on, for this thread at once and for others at their next slow step. The mode is filled in but for `on`. */
@@ -53,6 +63,10 @@ double fh_sampling_weight(size_t usable_bytes);
 /* A state with an empty cache begins to be sampled; false without memory. */
 bool fh_sampling_begin(struct fh_state *state);
 
+/* While sampling, the case that matters for speed: a block of up to 1 KiB that has been counted, or is one of several
+ * small ones that are now. NULL: the long way. */
+void *fh_sampling_take(size_t request_bytes);
+
 /* What is to be reported of a new block. */
 struct fh_sampling_choice {
     size_t usable_bytes; /* what the profile takes for its size; 0: nothing to report */
@@ -63,18 +77,22 @@ void *fh_sampling_alloc(struct fh_state *state, size_t request_bytes, size_t ali
                         struct fh_sampling_choice *choice);
 /* Counts a block that came another way. */
 void fh_sampling_count(struct fh_state *state, size_t usable_bytes, struct fh_sampling_choice *choice);
+/* Reports a new block. */
+void fh_sampling_report(void *pointer, size_t usable_bytes, bool chosen);
 /* A block is about to be freed, or to be resized where it stands or by moving its pages: then it is counted again
  * afterwards, as if it had been allocated. */
 void fh_sampling_count_again(void *pointer);
+void fh_sampling_forget(void *pointer);
 FH_INLINE void fh_sampling_resized(void *pointer)
 {
     if (FH_UNLIKELY(fh_sampling_is_on())) fh_sampling_count_again(pointer);
 }
 FH_INLINE void fh_sampling_freed(void *pointer)
 {
-    if (FH_UNLIKELY(fh_sampling_is_on())) fh_sampling_mode.freed(pointer);
+    if (FH_UNLIKELY(fh_sampling_is_on() && fh_load_relaxed(fh_sampling_mark_of(pointer)))) fh_sampling_forget(pointer);
 }
-/* Keeps a freed block of up to 1 KiB that is a chunk; false when there is no room or it is of no class. */
+/* Keeps a freed block of up to 1 KiB that is a chunk; false when there is no room or it is of no class. If it need not
+ * be the next chosen one it is counted now, and goes where malloc pops it. */
 bool fh_sampling_keep(struct fh_state *state, void *pointer, size_t usable_bytes);
 
 /* As fh_state_publish_class and fh_state_publish. */

@@ -94,6 +94,15 @@ FH_INLINE struct fh_state *fh_state_of_cache(struct fh_cache *cache) { return (s
 /* Whether its allocations are counted for a profile: a special mode. */
 FH_INLINE bool fh_state_is_sampled(const struct fh_state *state) { return fh_cache_is_aside(&state->cache); }
 
+/* The calling thread's state if it is sampled and nothing else is to be done; else NULL. */
+FH_INLINE struct fh_state *fh_state_if_sampled(void)
+{
+    struct fh_cache *cache = fh_cache_self();
+    if (FH_UNLIKELY(!fh_cache_is_aside(cache))) return NULL; /* as of a thread that has none */
+    struct fh_state *state = fh_state_of_cache(cache);
+    return FH_LIKELY(state->trim_epoch == fh_load_relaxed(&fh_trim_epoch)) ? state : NULL;
+}
+
 /* The calling thread's state if it has one that is in no special mode; else NULL, and the long way is to be taken. */
 FH_INLINE struct fh_state *fh_state_if_plain(void)
 {

@@ -46,7 +46,9 @@ struct fh_heap {
     size_t used_chunks;
     size_t slab_bytes; /* of used_bytes: slabs */
     size_t slab_chunks;
-    size_t purged_bytes; /* of free_bytes: pages that went back to the kernel and were not touched since */
+    size_t purged_bytes;      /* of free_bytes: pages that went back to the kernel and were not touched since */
+    size_t given_back_bytes;  /* pages of free chunks that ever went back; only rises */
+    size_t taken_again_bytes; /* of these: allocated again */
 
     /* Giving back what is free between blocks: heap_purge.c. */
     struct fh_gate gate;

@@ -36,6 +36,7 @@ static bool discard(uintptr_t from, uintptr_t to) { return from >= to || fh_os_d
 static void note_purged(struct fh_heap *heap, size_t bytes)
 {
     fh_count_add(&heap->purged_bytes, bytes);
+    fh_count_add(&heap->given_back_bytes, bytes);
     heap->since_epoch += bytes;
     if (heap->since_epoch < EPOCH_BYTES) return;
     heap->since_epoch = 0;
@@ -75,6 +76,7 @@ size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t 
 void fh_heap_note_regret(struct fh_heap *heap, size_t bytes)
 {
     heap->regretted_bytes += bytes;
+    fh_count_add(&heap->taken_again_bytes, bytes);
     if (heap->regretted_bytes < REGRET_STEP) return;
     fh_gate_regret(&heap->gate, heap->regretted_bytes);
     heap->regretted_bytes = 0;

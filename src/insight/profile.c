@@ -56,16 +56,17 @@ static void note_taken(void *pointer, size_t usable_bytes, bool chosen)
     if (chosen && stack) keep_sample(pointer, usable_bytes, stack);
 }
 
-static void note_freed(void *pointer)
+static bool note_freed(void *pointer)
 {
     struct fh_sample sample;
     uint64_t objects, bytes;
-    if (!fh_samples_take(pointer, &sample)) return;
+    if (!fh_samples_take(pointer, &sample)) return false;
     weigh(sample.size_bytes, &objects, &bytes);
     struct fh_stack *stack = fh_stack_at(sample.stack);
     fh_fetch_add_relaxed(&stack->freed_objects, objects);
     fh_fetch_add_relaxed(&stack->freed_bytes, bytes);
     FH_PROBE_1("otel_memory", "free", (uintptr_t)pointer);
+    return true;
 }
 
 /* --- Where profiles go. --- */

@@ -160,5 +160,10 @@ FH_EXPORT FH_ALIGNED(16) const struct fh_image_root fh_root = {
     .sampling_bytes = sizeof(struct fh_sampling),
     .state_sampling = FIELD(fh_state, sampling),
     .run_counted = FIELD(fh_run, counted),
+    .heap_given_back_bytes = FIELD(fh_heap, given_back_bytes),
+    .heap_taken_again_bytes = FIELD(fh_heap, taken_again_bytes),
+    .wholesale_table_bytes = FIELD(fh_wholesale, table_bytes),
+    .wholesale_obtain_calls = FIELD(fh_wholesale, obtain_calls),
+    .wholesale_return_calls = FIELD(fh_wholesale, return_calls),
     .option_give_back = FIELD(fh_options, give_back),
 };

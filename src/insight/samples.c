@@ -31,6 +31,7 @@ void *fh_samples_map(size_t bytes)
     if (fh_load_relaxed(&fh_samples_mapping_count) >= MAPPINGS_LISTED - AT_ONCE) return NULL;
     char *start = fh_wholesale_map(bytes);
     if (!start) return NULL;
+    fh_fetch_add_relaxed(&fh_wholesale.table_bytes, bytes);
     uint32_t i = fh_fetch_add_relaxed(&fh_samples_mapping_count, 1);
     fh_samples_mappings[i].bytes = bytes;
     fh_store_release(&fh_samples_mappings[i].start, start);

@@ -23,6 +23,8 @@ static bool make_block(uint32_t block)
     uint64_t nothing = 0;
     fh_cas_acq_rel(&block_addresses[block], &nothing, (uint64_t)(uintptr_t)made);
     fh_store_relaxed(&fh_samples.block_addresses, (uint64_t)(uintptr_t)block_addresses);
+    fh_store_relaxed(&fh_samples.bucket_addresses, (uint64_t)(uintptr_t)buckets);
+    fh_store_relaxed(&fh_samples.bucket_count, BUCKETS);
     return true;
 }
 

@@ -10,15 +10,27 @@
 
 struct fh_wholesale fh_wholesale;
 
-static void note_map(size_t size)
+static void note_obtained(size_t size)
 {
     fh_fetch_add_relaxed(&fh_wholesale.obtained_bytes, size);
+    fh_fetch_add_relaxed(&fh_wholesale.obtain_calls, 1);
+}
+
+static void note_returned(size_t size)
+{
+    fh_fetch_add_relaxed(&fh_wholesale.returned_bytes, size);
+    fh_fetch_add_relaxed(&fh_wholesale.return_calls, 1);
+}
+
+static void note_map(size_t size)
+{
+    note_obtained(size);
     fh_fetch_add_relaxed(&fh_wholesale.mappings, 1);
 }
 
 static void note_unmap(size_t size)
 {
-    fh_fetch_add_relaxed(&fh_wholesale.returned_bytes, size);
+    note_returned(size);
     fh_fetch_sub_relaxed(&fh_wholesale.mappings, 1);
 }
 
@@ -64,7 +76,7 @@ bool fh_wholesale_unmap(void *address, size_t size)
 bool fh_wholesale_cut(void *address, size_t size)
 {
     if (!fh_os_unmap(address, size)) return false;
-    fh_fetch_add_relaxed(&fh_wholesale.returned_bytes, size);
+    note_returned(size);
     return true;
 }
 
@@ -78,8 +90,8 @@ void fh_wholesale_discard(void *address, size_t size)
 bool fh_wholesale_remap(void *address, size_t old_size, size_t new_size)
 {
     if (!fh_os_remap(address, old_size, new_size)) return false;
-    if (new_size > old_size) fh_fetch_add_relaxed(&fh_wholesale.obtained_bytes, new_size - old_size);
-    else fh_fetch_add_relaxed(&fh_wholesale.returned_bytes, old_size - new_size);
+    if (new_size > old_size) note_obtained(new_size - old_size);
+    else note_returned(old_size - new_size);
     return true;
 }
 
@@ -101,13 +113,13 @@ char *fh_wholesale_break_up(char *expected, size_t size)
     uintptr_t end;
     if (__builtin_add_overflow((uintptr_t)start, size, &end)) return NULL;
     if (!fh_os_break_move((char *)end)) return NULL;
-    fh_fetch_add_relaxed(&fh_wholesale.obtained_bytes, size);
+    note_obtained(size);
     return start;
 }
 
 bool fh_wholesale_break_down(char *end, char *to)
 {
     if (fh_os_break() != end || !fh_os_break_move(to)) return false;
-    fh_fetch_add_relaxed(&fh_wholesale.returned_bytes, (size_t)(end - to));
+    note_returned((size_t)(end - to));
     return true;
 }

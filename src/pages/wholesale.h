@@ -16,6 +16,9 @@ struct fh_wholesale {
     size_t state_bytes;    /* of what is held: thread states */
     size_t stranded_bytes; /* of what is held: mappings that the kernel refused to take back; of no use any more */
     size_t mappings;       /* now */
+    size_t table_bytes;    /* of what is held: tables of a profile */
+    size_t obtain_calls;   /* system calls, since the start, that brought memory */
+    size_t return_calls;   /* system calls, since the start, that gave addresses back */
 };
 
 /* Fields are atomic counters. */

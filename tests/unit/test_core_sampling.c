@@ -32,14 +32,15 @@ static void on_taken(void *pointer, size_t usable, bool chosen)
     if (live_count < sizeof live / sizeof live[0]) live[live_count++] = pointer;
 }
 
-static void on_freed(void *pointer)
+static bool on_freed(void *pointer)
 {
     for (size_t i = 0; i < live_count; i++)
         if (live[i] == pointer) {
             live[i] = live[--live_count];
             freed_chosen++;
-            return;
+            return true;
         }
+    return false;
 }
 
 static void begin(size_t interval, bool all)
@@ -129,6 +130,40 @@ static void giving_caches_back_loses_no_count(void **state)
     assert_sound();
 }
 
+/* Of nearly all frees the marks tell that no chosen block is concerned: they count the chosen ones that live. */
+static void marks_come_and_go(void **state)
+{
+    (void)state;
+    begin(1, false);
+    void *p[3] = {fh_test_malloc(100), fh_test_malloc(700), fh_test_malloc(200000)};
+    size_t sum = 0;
+    for (size_t i = 0; i < FH_SAMPLING_MARKS; i++) sum += fh_sampling_marks[i];
+    assert_int_equal(sum, 3);
+    for (int i = 0; i < 3; i++) assert_true(*fh_sampling_mark_of(p[i]) >= 1);
+    for (int i = 0; i < 3; i++) fh_test_free(p[i]);
+    for (size_t i = 0; i < FH_SAMPLING_MARKS; i++) assert_int_equal(fh_sampling_marks[i], 0);
+    assert_int_equal(freed_chosen, 3);
+}
+
+/* A program that allocates and frees by turns does not take the long way each time. */
+static void turns_stay_on_the_short_way(void **state)
+{
+    (void)state;
+    begin(1 << 30, false);
+    size_t small[] = {16, 200, 256, 600};
+    for (int i = 0; i < 4; i++) {
+        for (int n = 0; n < 1000; n++) fh_test_free(fh_test_malloc(small[i]));
+        struct fh_state *own = fh_state_self();
+        unsigned long_ways = 0;
+        for (int n = 0; n < 1000; n++) {
+            long_ways += fh_cache_bin_of(&own->cache, fh_class_size(small[i]))->head == NULL;
+            fh_test_free(fh_test_malloc(small[i]));
+        }
+        assert_true(long_ways <= 1000 / 14); /* half of 8 KiB, or what the one slab has */
+    }
+    assert_sound();
+}
+
 /* A block that is resized where it stands is allocated anew, as profiles see it. */
 static void resizing_counts(void **state)
 {
@@ -164,6 +199,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(estimates_are_without_bias),
     cmocka_unit_test(all_blocks_are_reported_once),
     cmocka_unit_test(giving_caches_back_loses_no_count),
+    cmocka_unit_test(marks_come_and_go),
+    cmocka_unit_test(turns_stay_on_the_short_way),
     cmocka_unit_test(resizing_counts),
     cmocka_unit_test(perturb_comes_first),
 };

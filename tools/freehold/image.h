@@ -97,19 +97,29 @@ enum fh_item { FH_LIVE, FH_ROUNDING, FH_CACHED, FH_FREE, FH_UNTOUCHED, FH_METADA
 extern const char *const fh_item_names[FH_ITEMS];    /* "live" ... */
 extern const char *const fh_item_meanings[FH_ITEMS]; /* "held by the program" ... */
 
+/* The members are those of counters.def, which explains them. The items are what fh_account_read() of freehold.h says,
+ * but that page map and tables of a profile count as untouched. */
 enum { FH_CLASSES_MOST = 64, FH_HEAPS_SHOWN = 64 };
 struct fh_image_counters {
-    uint64_t bytes[FH_ITEMS]; /* as fh_account_read() of freehold.h has it, but for page map pages not in memory */
-    uint64_t obtained_bytes, returned_bytes;
-    uint64_t live_blocks, large_blocks, large_bytes, mappings;
-    uint32_t heaps, threads, states; /* heaps in use, states that a thread runs, states in all */
+    union {
+        uint64_t bytes[FH_ITEMS];
+        struct {
+#define FH_ITEM(item, remark, help) uint64_t item##_bytes;
+#include "counters.def"
+        };
+    };
+#define FH_ITEM(item, remark, help)
+#define FH_COUNTER(name, kind, unit, label, remark, help) uint64_t name;
+#include "counters.def"
+    uint32_t heap_count, class_count; /* of the following: how many mean something */
     struct fh_image_heap {
-        uint64_t total_bytes, used_bytes, free_bytes, top_bytes, untouched_bytes, slab_bytes;
+#define FH_HEAP_COUNTER(name, kind, unit, help) uint64_t name;
+#include "counters.def"
     } heap[FH_HEAPS_SHOWN];
     struct fh_image_class { /* index: object size / 16 */
-        uint64_t slabs, capacity, carved, listed, cached; /* objects, but for slabs */
+#define FH_CLASS_COUNTER(name, kind, unit, help) uint64_t name;
+#include "counters.def"
     } classes[FH_CLASSES_MOST];
-    uint64_t medium_cached_bytes, transit_bytes, handed_over_bytes;
 };
 /* False when the process has ended. Another one's counters that it writes meanwhile are read until they hold still, or
  * a few times. */

@@ -6,10 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const fh_item_names[FH_ITEMS] = {"live", "rounding", "cached", "free", "untouched", "metadata"};
+const char *const fh_item_names[FH_ITEMS] = {
+#define FH_ITEM(item, remark, help) #item,
+#include "counters.def"
+};
 const char *const fh_item_meanings[FH_ITEMS] = {
-    "held by the program",          "gaps that no block can use", "freed, kept by threads",
-    "freed, held for the next use", "address space, no memory",   "tags, slab heads, page map"};
+#define FH_ITEM(item, remark, help) remark,
+#include "counters.def"
+};
 
 enum { TAG_BYTES = 8 };
 

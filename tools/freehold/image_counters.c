@@ -1,12 +1,20 @@
 /*
- * image_counters.c - what the library's own counters say: the account without a walk, and the threads.
+ * image_counters.c - what the library's own counters say: those of counters.def, without a walk, and the threads.
  */
 #include "image_source.h"
 
+#include <assert.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TRIES = 4, RUNNING = 1, HEAP_RECORD_MOST = 1 << 16, STATE_RECORD_MOST = 1 << 17, TAG_BYTES = 8 };
+
+static_assert(offsetof(struct fh_image_counters, live_bytes) == FH_LIVE * sizeof(uint64_t) &&
+                  offsetof(struct fh_image_counters, metadata_bytes) == FH_METADATA * sizeof(uint64_t),
+              "the items stand in the table in the order of enum fh_item");
 
 #define OF(record, field) fh_image_field(record, image->root.field)
 #define LEDGER(field) fh_image_read_number(image, FH_IMAGE_AT(image->root.wholesale, image->root.field), 8)
@@ -39,10 +47,14 @@ static void add_heap(struct fh_image *image, struct fh_image_counters *counters,
     uint64_t purged = OF(record, heap_purged_bytes);
     bytes[FH_FREE] += OF(record, heap_free_bytes) - purged + top_bytes - untouched;
     bytes[FH_UNTOUCHED] += untouched + purged;
+    counters->purged_bytes += purged;
+    counters->given_back_bytes += OF(record, heap_given_back_bytes);
+    counters->taken_again_bytes += OF(record, heap_taken_again_bytes);
     if (number < FH_HEAPS_SHOWN)
         counters->heap[number] = (struct fh_image_heap){.total_bytes = OF(record, heap_total_bytes),
                                                         .used_bytes = used,
                                                         .free_bytes = OF(record, heap_free_bytes),
+                                                        .purged_bytes = purged,
                                                         .top_bytes = top_bytes,
                                                         .untouched_bytes = untouched,
                                                         .slab_bytes = slab_bytes};
@@ -76,6 +88,7 @@ static void add_classes(struct fh_image *image, struct fh_image_counters *counte
         sum->carved += carved;
         sum->listed += listed;
         sum->cached += cached;
+        sum->live += carved - listed - cached;
     }
 }
 
@@ -106,17 +119,47 @@ static void add_state(struct fh_image *image, struct fh_image_counters *counters
     counters->live_blocks -= blocks;
 }
 
-/* Bytes of the mappings with tables of samples. */
-static uint64_t sample_tables(struct fh_image *image)
+/* What the kernel says of the process; what a file knows of it. */
+static uint64_t resident_bytes(const struct fh_image *image)
 {
-    enum { MOST = 4096 };
-    const struct fh_image_root *root = &image->root;
-    uint64_t count = fh_image_read_number(image, root->sample_mapping_count, 4), sum = 0, mapping[2];
-    for (uint64_t i = 0; i < count && i < MOST; i++) {
-        if (fh_image_read(image, root->sample_mappings + i * sizeof(mapping), mapping, sizeof(mapping)))
-            sum += mapping[1];
+    if (image->about.kind == FH_IMAGE_PROCESS) {
+        char path[64], text[128] = "";
+        snprintf(path, sizeof(path), "/proc/%ld/statm", (long)image->about.pid);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+        if (fd >= 0)
+            close(fd);
+        const char *second = got > 0 ? strchr(text, ' ') : NULL;
+        return second ? strtoull(second, NULL, 10) * image->about.page_bytes : 0;
     }
+    uint64_t sum = 0;
+    for (size_t i = 0; i < image->vma_count; i++)
+        sum += image->vmas[i].rss_bytes;
     return sum;
+}
+
+static void add_ledger(struct fh_image *image, struct fh_image_counters *counters)
+{
+    const struct fh_image_root *root = &image->root;
+    uint64_t heads = LARGE(large_head_bytes);
+    counters->large_blocks = LARGE(large_blocks);
+    counters->large_bytes = LARGE(large_mapping_bytes) - heads;
+    counters->live_blocks += counters->large_blocks - fh_image_read_number(image, root->transit_objects, 8);
+    counters->warm_bytes = LARGE(large_warm_bytes);
+    counters->transit_bytes = fh_image_read_number(image, root->transit_bytes, 8);
+    counters->mappings = LEDGER(wholesale_mappings);
+    counters->stranded_bytes = LEDGER(wholesale_stranded_bytes);
+    counters->pagemap_bytes = LEDGER(wholesale_pagemap_bytes);
+    counters->table_bytes = LEDGER(wholesale_table_bytes);
+    counters->obtain_calls = LEDGER(wholesale_obtain_calls);
+    counters->return_calls = LEDGER(wholesale_return_calls);
+    counters->live_bytes += counters->large_bytes - counters->transit_bytes;
+    counters->cached_bytes += counters->transit_bytes;
+    counters->metadata_bytes += heads + LEDGER(wholesale_state_bytes);
+    counters->free_bytes += counters->warm_bytes;
+    counters->untouched_bytes += counters->stranded_bytes + counters->pagemap_bytes + counters->table_bytes;
+    counters->returned_bytes = LEDGER(wholesale_returned_bytes);
+    counters->resident_bytes = resident_bytes(image);
 }
 
 static bool read_once(struct fh_image *image, struct fh_image_counters *counters)
@@ -133,6 +176,10 @@ static bool read_once(struct fh_image *image, struct fh_image_counters *counters
         if (fh_image_read(image, root->heaps + i * root->heap_bytes, record, root->heap_bytes))
             add_heap(image, counters, i, record);
     }
+    counters->heap_count = (uint32_t)(heaps < FH_HEAPS_SHOWN ? heaps : FH_HEAPS_SHOWN);
+    counters->class_count = (uint32_t)(root->small_most / 16 + 1);
+    if (counters->class_count > FH_CLASSES_MOST)
+        counters->class_count = FH_CLASSES_MOST;
     uint64_t end = fh_image_state_end(image);
     for (uint64_t id = 1; id < end; id++) {
         uint64_t at = fh_image_state_at(image, id);
@@ -140,19 +187,7 @@ static bool read_once(struct fh_image *image, struct fh_image_counters *counters
             add_state(image, counters, record);
     }
     free(record);
-    uint64_t *bytes = counters->bytes, heads = LARGE(large_head_bytes), pagemap = LEDGER(wholesale_pagemap_bytes);
-    counters->large_blocks = LARGE(large_blocks);
-    counters->large_bytes = LARGE(large_mapping_bytes) - heads;
-    counters->live_blocks += counters->large_blocks;
-    counters->mappings = LEDGER(wholesale_mappings);
-    counters->transit_bytes = fh_image_read_number(image, root->transit_bytes, 8);
-    bytes[FH_LIVE] += counters->large_bytes - counters->transit_bytes;
-    bytes[FH_CACHED] += counters->transit_bytes;
-    counters->live_blocks -= fh_image_read_number(image, root->transit_objects, 8);
-    bytes[FH_METADATA] += heads + LEDGER(wholesale_state_bytes);
-    bytes[FH_FREE] += LARGE(large_warm_bytes);
-    bytes[FH_UNTOUCHED] += LEDGER(wholesale_stranded_bytes) + pagemap + sample_tables(image);
-    counters->returned_bytes = LEDGER(wholesale_returned_bytes);
+    add_ledger(image, counters);
     return !image->has_ended;
 }
 

@@ -62,8 +62,8 @@ static void show_items(struct fh_top *top, struct fh_screen *screen)
     fh_screen_line(screen);
     fh_screen_put(screen, FH_INK_PLAIN, "%-*s%*s  ", NAME_COLUMNS, "= sum", NUMBER_COLUMNS,
                   fh_grouped(counters->obtained_bytes - counters->returned_bytes, number));
-    fh_screen_put(screen, FH_INK_DIM, "%u heap%s, %u thread%s", counters->heaps, counters->heaps == 1 ? "" : "s",
-                  counters->threads, counters->threads == 1 ? "" : "s");
+    fh_screen_put(screen, FH_INK_DIM, "%" PRIu64 " heap%s, %" PRIu64 " thread%s", counters->heaps,
+                  counters->heaps == 1 ? "" : "s", counters->threads, counters->threads == 1 ? "" : "s");
 }
 
 /* The part of a cell, `row` rows above the ground, that a column of so many eighths fills. */

@@ -111,7 +111,7 @@ const struct fh_verb fh_verb_run = {
             "                rounding, cached, free, untouched, metadata, and their sum\n"
             "  --report=all  the same for every program that COMMAND starts\n"
             "  --profile     choose blocks at random, one in 512 KiB, and keep their call\n"
-            "                stacks, for freehold top and fh_profile_dump()\n"
+            "                stacks, for freehold top, profile, and fh_profile_dump()\n"
             "  --profile=FILE\n"
             "                and write them to FILE when COMMAND ends, in pprof's format;\n"
             "                %p in its name stands for the process id\n"

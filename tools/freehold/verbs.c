@@ -21,6 +21,9 @@ const struct fh_verb *const fh_verbs[] = {
     &fh_verb_diff,
     &fh_verb_who,
     &fh_verb_check,
+    &fh_verb_metrics,
+    &fh_verb_stats,
+    &fh_verb_profile,
     &fh_verb_help,
     NULL,
 };

@@ -29,6 +29,9 @@ extern const struct fh_verb fh_verb_diff;
 extern const struct fh_verb fh_verb_who;
 extern const struct fh_verb fh_verb_map;
 extern const struct fh_verb fh_verb_report;
+extern const struct fh_verb fh_verb_metrics;
+extern const struct fh_verb fh_verb_stats;
+extern const struct fh_verb fh_verb_profile;
 extern const struct fh_verb fh_verb_help;
 
 /* The verb of that name; NULL after the message with the nearest one has been printed. */
