@@ -102,6 +102,43 @@ size_t fh_check(fh_check_fn *report, void *arg);
 int fh_profile_dump(const char *path);
 int fh_profile_write(int fd);
 
+/*
+ * Sizes. fh_malloc_at_least is malloc(3) that also says how much there is room for: all of size_bytes may be used, as
+ * after malloc_usable_size(3), and without its cost of looking it up once more. pointer is NULL, size_bytes 0 and errno
+ * ENOMEM when there is no memory. fh_good_size is the largest size that costs no more memory than `size` does: what a
+ * growing array should ask for. fh_good_size(fh_good_size(n)) == fh_good_size(n); 0 when no block can be as large.
+ */
+struct fh_sized_block {
+    void *pointer;
+    size_t size_bytes;
+};
+struct fh_sized_block fh_malloc_at_least(size_t size);
+size_t fh_good_size(size_t size);
+
+/*
+ * Defragmentation, for programs that can move their blocks, such as caches. fh_should_move tells whether a block stands
+ * in a sparse place, from which memory goes back when what is live there stands elsewhere: 1 if so, 0 if not. Moving
+ * what is hinted, in one pass over all blocks in any order, leaves little more than what is live: either by fh_move, or
+ * by malloc, memcpy and free.
+ *
+ *   for (each block) {
+ *       void *moved = fh_move(block);         // NULL: it stays
+ *       if (moved) note_new_place(moved);
+ *   }
+ *   fh_purge();                               // the pass is over
+ *
+ * The thread that allocated a block asks for it: for blocks of up to 256 bytes that another running thread allocated
+ * the answer is 0. From the first hint on, the thread's caches take nothing, so that what is freed is not what is
+ * allocated next; that ends with fh_purge or malloc_trim, or when it has not asked for a while. A hint holds until
+ * then. While blocks above 256 bytes are moved the process may hold both places of them.
+ */
+int fh_should_move(void *pointer);
+/* The same for `count` blocks: answers[i] is that for pointers[i]. How many are 1. */
+size_t fh_should_move_batch(void *const *pointers, size_t count, unsigned char *answers);
+/* Moves the block if it should be: to a new place, with what is in it, and the old one is freed. NULL when it stays, or
+ * there is no memory. An alignment above 16 is not kept. */
+void *fh_move(void *pointer);
+
 #ifdef __cplusplus
 }
 #endif

@@ -22,6 +22,7 @@ void fh_core_settle(void)
 
 bool fh_core_reclaim(struct fh_state *state)
 {
+    fh_moves_end(state);
     fh_state_flush(state);
     fh_small_release_empty(state);
     for (uint32_t id = 1; id < fh_state_id_end(); id++) {

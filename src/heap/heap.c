@@ -201,6 +201,16 @@ void *fh_heap_alloc(struct fh_heap *heap, size_t request_bytes, size_t alignment
     return fh_chunk_payload(chunk);
 }
 
+void *fh_heap_alloc_apart(struct fh_heap *heap, size_t request_bytes)
+{
+    if (!enter(heap)) return NULL;
+    struct fh_chunk *chunk = alloc_from_top(heap, fh_chunk_size_for(request_bytes), FH_ALIGNMENT, 0, NULL);
+    leave(heap);
+    if (!chunk) return NULL;
+    fh_guard_unmark(fh_chunk_payload(chunk));
+    return fh_chunk_payload(chunk);
+}
+
 void *fh_heap_alloc_slab(struct fh_heap *heap, size_t slab_bytes)
 {
     if (!enter(heap)) return NULL;

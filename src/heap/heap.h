@@ -75,6 +75,12 @@ void *fh_heap_alloc(struct fh_heap *heap, size_t request_bytes, size_t alignment
  * heap's; the chunk is flagged as a slab. */
 void *fh_heap_alloc_slab(struct fh_heap *heap, size_t slab_bytes);
 
+/* The same for a block that is to stand apart from what was freed: from top, never from a hole. */
+void *fh_heap_alloc_apart(struct fh_heap *heap, size_t request_bytes);
+/* Whether a live block has free memory around it, in a heap where much is free: its pages could go back if it stood
+ * elsewhere. `goes_on`: blocks have been moved before for this reason. */
+bool fh_heap_is_sparse_around(struct fh_heap *heap, const void *pointer, bool goes_on);
+
 /* Takes back a block or a slab. Without the lock if need be: then it is handed over to whoever has it next. */
 void fh_heap_free(struct fh_heap *heap, void *pointer);
 void fh_heap_free_slab(struct fh_heap *heap, void *slab);
@@ -101,7 +107,7 @@ bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes, s
 FH_INLINE uint32_t fh_heap_return_epoch(const struct fh_heap *heap) { return fh_load_relaxed(&heap->return_epoch); }
 
 /* Gives back what the top can spare beyond `keep_bytes`, and the whole pages within free chunks, as glibc's malloc_trim
- * does; true if anything went. Holds the lock for a time in proportion to the free chunks. */
+ * does; true if anything went. In steps (heap_trim.c): the lock is never held for longer than one of them. */
 bool fh_heap_trim(struct fh_heap *heap, size_t keep_bytes);
 
 /* For messages: what lies at an address that no sound block starts at. Walks the segment; may be called with or without
@@ -151,6 +157,8 @@ void fh_heap_end_span(struct fh_heap *heap, bool allocated);
 size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t most_bytes);
 /* The whole pages within a free chunk, behind the words and before the footer. */
 struct fh_span fh_chunk_inner_pages(const struct fh_chunk *chunk, size_t size);
+/* The segment that holds a chunk's tag; NULL for none. */
+struct fh_segment *fh_heap_segment_of(struct fh_heap *heap, const struct fh_chunk *chunk);
 /* Forgets the sweep and the last free; when a segment goes. */
 void fh_heap_stop_sweep(struct fh_heap *heap);
 

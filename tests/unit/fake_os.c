@@ -312,6 +312,7 @@ bool fh_os_discard(void *address, size_t size)
     if (!is_multiple(address, size)) contract_error("discard", address, size);
     if (!ours) contract_error("discard of what is not ours", address, size);
     bool done = !refused(FAKE_DISCARD) && ours;
+    fake_os.largest_discard = fh_max(fake_os.largest_discard, size);
     if (done) madvise(address, size, MADV_DONTNEED);
     leave();
     return done;
