@@ -59,6 +59,9 @@ struct fh_heap {
     struct fh_span span;     /* purged pages of the free chunks that the operation at hand took out of their bins */
     size_t span_bytes;       /* of all of them; those that no free chunk has inherited */
     struct fh_chunk *left;   /* the free chunk that the last free made larger */
+    struct fh_chunk *withheld;  /* of free memory, while its pages are given back without the lock; looks in use */
+    struct fh_span withheld_span;
+    uintptr_t withheld_by;   /* fh_os_self() of the thread that does so */
     struct fh_chunk *cursor; /* how far a sweep over all chunks has come; NULL: there is none */
     struct fh_bins bins;
 };
@@ -107,7 +110,7 @@ bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes, s
 FH_INLINE uint32_t fh_heap_return_epoch(const struct fh_heap *heap) { return fh_load_relaxed(&heap->return_epoch); }
 
 /* Gives back what the top can spare beyond `keep_bytes`, and the whole pages within free chunks, as glibc's malloc_trim
- * does; true if anything went. In steps (heap_trim.c): the lock is never held for longer than one of them. */
+ * does; true if anything went. In steps, with the lock held only to choose what goes next (heap_trim.c). */
 bool fh_heap_trim(struct fh_heap *heap, size_t keep_bytes);
 
 /* For messages: what lies at an address that no sound block starts at. Walks the segment; may be called with or without
@@ -157,6 +160,11 @@ void fh_heap_end_span(struct fh_heap *heap, bool allocated);
 size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t most_bytes);
 /* The whole pages within a free chunk, behind the words and before the footer. */
 struct fh_span fh_chunk_inner_pages(const struct fh_chunk *chunk, size_t size);
+/* A free chunk, or so many bytes of top, look like a block until fh_heap_end_withheld; lock held. */
+void fh_heap_withhold(struct fh_heap *heap, struct fh_chunk *chunk);
+struct fh_chunk *fh_heap_withhold_top(struct fh_heap *heap, size_t size);
+/* What is withheld is free again, its pages in `withheld_span` purged; lock held. */
+void fh_heap_end_withheld(struct fh_heap *heap);
 /* The segment that holds a chunk's tag; NULL for none. */
 struct fh_segment *fh_heap_segment_of(struct fh_heap *heap, const struct fh_chunk *chunk);
 /* Forgets the sweep and the last free; when a segment goes. */

@@ -1,79 +1,131 @@
 /*
- * heap_trim.c - giving back everything that can be spared, because somebody asks for it, in bounded steps.
+ * heap_trim.c - giving back everything that can be spared, because somebody asks for it, in steps.
  *
- * Layer: heap. A heap may be of any size, and other threads want its lock meanwhile. So the work is cut into steps of
- * at most some 50 microseconds, and the lock is let go after each. Between two steps the heap's cursor (heap.h) says
- * where to go on: whoever frees, splits or coalesces keeps it on a chunk.
+ * Layer: heap. A heap may be of any size, a page costs from 0.3 to 4 microseconds to give back, and other threads want
+ * the lock meanwhile. So the lock is held only to choose what goes next: a free chunk is *withheld*, that is, it looks
+ * like a block; its pages go without the lock; then it is free again. Between two steps the heap's cursor (heap.h) says
+ * where to go on: whoever frees, splits or coalesces keeps it on a chunk. A fork in between finds what is withheld, and
+ * frees it in the child.
  */
 #include "heap.h"
 #include "os.h"
 
 enum {
-    STEP_COST = 1000, /* of what one step may do; a unit is about 50 nanoseconds: */
-    CHUNK_COST = 1,   /* a look at a chunk */
-    CALL_COST = 20,   /* a system call */
-    PAGE_COST = 6,    /* a page of 4 KiB that goes */
-    STEP_BYTES = 512 << 10,
-    TRIES = 3 /* sweeps that may be begun, when other threads end them by allocating what has gone */
+    STEP_CHUNKS = 512,      /* chunks that one step looks at: some tens of microseconds */
+    SLICE_BYTES = 16 << 20, /* of a chunk, so that no more is out of reach for others meanwhile */
+    TOP_LEAST = 64 << 10,   /* less than this of top goes with the lock held */
+    PAUSE_US = 50,          /* for who sleeps until the lock is free to wake up and get it */
+    TRIES = 3               /* sweeps that may be begun, when other threads end them by allocating what has gone */
 };
-FH_STATIC_ASSERT(STEP_BYTES / 4096 * PAGE_COST + CALL_COST <= STEP_COST, "a step may give back its bytes");
 
-/* Touched bytes of top beyond `keep_bytes`. */
-static size_t spare_of_top(const struct fh_heap *heap, size_t keep_bytes)
+static void let_go(struct fh_heap *heap)
 {
-    if (!heap->top || heap->fresh <= (char *)heap->top) return 0;
-    size_t touched = (size_t)(heap->fresh - (char *)heap->top);
-    return touched > keep_bytes ? touched - keep_bytes : 0;
+    bool wanted = fh_lock_is_wanted(&heap->lock);
+    fh_lock_release(&heap->lock);
+    if (wanted) fh_os_pause_us(PAUSE_US);
 }
 
-/* A slice of top; true when there may be more. The first one takes with it what was never touched. */
-static bool trim_top_step(struct fh_heap *heap, size_t keep_bytes, bool *any)
+void fh_heap_end_withheld(struct fh_heap *heap)
 {
-    size_t spare = spare_of_top(heap, keep_bytes), slice = fh_min(spare, STEP_BYTES);
-    size_t keep = keep_bytes;
-    if (slice < spare) keep += spare - slice; /* no more than is touched: it can't overflow */
-    if (!fh_heap_trim_top(heap, keep)) return false;
-    *any = true;
-    return slice < spare;
+    struct fh_chunk *chunk = heap->withheld;
+    heap->withheld = NULL;
+    heap->span = heap->withheld_span;
+    heap->span_bytes = fh_span_bytes(heap->span);
+    fh_heap_release_chunk(heap, chunk);
 }
 
-/* Free chunks from the cursor on lose their whole pages; false at the end of the heap, or when the kernel refuses. */
-static bool purge_step(struct fh_heap *heap, bool *any)
+/*
+ * The chunk, which is withheld, loses the pages from `from` to `to`, of which those in `gone` have gone before, without
+ * the lock; then it is free again. False when the kernel refuses. The lock is held at the start and at the end.
+ */
+static bool give_back(struct fh_heap *heap, struct fh_chunk *chunk, struct fh_span pages, struct fh_span gone)
+{
+    if (!fh_span_bytes(gone)) gone.from = gone.to = pages.from;
+    heap->withheld = chunk;
+    heap->withheld_span = gone; /* for the child of a fork: no more than is sure */
+    heap->withheld_by = fh_os_self();
+    let_go(heap);
+    bool given = (pages.from >= gone.from || fh_os_discard((void *)pages.from, gone.from - pages.from)) &&
+                 (gone.to >= pages.to || fh_os_discard((void *)gone.to, pages.to - gone.to));
+    /* While a fork has frozen the lock, it is not waiting for us. */
+    while (!fh_lock_acquire(&heap->lock)) fh_os_pause_us(PAUSE_US);
+    if (given) heap->withheld_span = pages;
+    fh_heap_end_withheld(heap);
+    return given;
+}
+
+/* Touched pages of top beyond `keep_bytes` go first, so that the break then moves down over nothing. */
+static void empty_top(struct fh_heap *heap, size_t keep_bytes)
+{
+    struct fh_chunk *top = heap->top;
+    if (!top || heap->fresh <= (char *)top) return;
+    size_t size = fh_chunk_size(fh_chunk_read(top)), touched = (size_t)(heap->fresh - (char *)top);
+    if (touched < TOP_LEAST || touched - TOP_LEAST < keep_bytes || size < TOP_LEAST) return;
+    size_t part = fh_align_down(fh_min(touched, size - 2 * FH_CHUNK_LEAST), FH_ALIGNMENT);
+    struct fh_chunk *chunk = fh_heap_withhold_top(heap, part);
+    if (!chunk) return;
+    size_t page = fh_max(fh_os_page_size(), 4096);
+    struct fh_span pages = fh_chunk_inner_pages(chunk, part);
+    pages.from = fh_align_up(pages.from + keep_bytes, page);
+    if (fh_span_bytes(pages)) give_back(heap, chunk, pages, (struct fh_span){0, 0});
+    else fh_heap_release_chunk(heap, chunk);
+}
+
+static bool trim_top(struct fh_heap *heap, size_t keep_bytes)
+{
+    if (!fh_lock_acquire(&heap->lock)) return false;
+    fh_heap_drain(heap);
+    if (!heap->withheld) empty_top(heap, keep_bytes);
+    bool any = fh_heap_trim_top(heap, keep_bytes);
+    heap->trimmed_bytes = 0; /* asked for: growing again is no sign of thrashing */
+    let_go(heap);
+    return any;
+}
+
+/* The next free chunk from the cursor on with whole pages in memory, among so many; the cursor stays on it. NULL for
+ * none, and the cursor is then where to go on, or NULL at the end of the heap. */
+static struct fh_chunk *next_to_purge(struct fh_heap *heap, struct fh_span *pages, struct fh_span *gone)
 {
     struct fh_chunk *chunk = heap->cursor;
     struct fh_segment *segment = fh_heap_segment_of(heap, chunk);
-    for (size_t cost = 0; segment && cost < STEP_COST; cost += CHUNK_COST) {
+    for (int i = 0; segment && i < STEP_CHUNKS; i++) {
         if (chunk >= fh_segment_end(segment) || chunk == heap->top) {
             segment = segment->next;
             chunk = segment ? fh_segment_first(segment) : NULL;
             continue;
         }
         uint64_t content = fh_chunk_read(chunk);
-        size_t went = content & FH_CHUNK_IN_USE ? 0 : fh_heap_purge_chunk(heap, chunk, STEP_BYTES);
-        if (went) { /* there may be more of it */
-            *any = true;
-            cost += CALL_COST + went / 4096 * PAGE_COST;
-            continue;
+        heap->cursor = chunk;
+        if (!(content & FH_CHUNK_IN_USE)) {
+            *pages = fh_chunk_inner_pages(chunk, fh_chunk_size(content));
+            *gone = fh_chunk_span(chunk, content);
+            if (fh_span_bytes(*pages) > fh_span_bytes(*gone)) return chunk;
         }
-        if (!heap->cursor) return false; /* refused: that has ended all sweeps */
         chunk = fh_chunk_at(chunk, fh_chunk_size(content));
     }
     heap->cursor = segment ? chunk : NULL;
-    return segment != NULL;
+    return NULL;
+}
+
+/* One step of the sweep; false when it is over. */
+static bool purge_step(struct fh_heap *heap, bool *any)
+{
+    struct fh_span pages, gone;
+    struct fh_chunk *chunk = next_to_purge(heap, &pages, &gone);
+    if (!chunk) return heap->cursor != NULL;
+    if (heap->withheld) return false; /* another thread trims this heap: it does it all */
+    if (!fh_span_bytes(gone)) gone.from = gone.to = pages.from;
+    pages.from = gone.from - fh_min(gone.from - pages.from, SLICE_BYTES);
+    pages.to = gone.to + fh_min(pages.to - gone.to, SLICE_BYTES);
+    fh_heap_withhold(heap, chunk);
+    if (!give_back(heap, chunk, pages, gone)) return false;
+    return *any = true;
 }
 
 bool fh_heap_trim(struct fh_heap *heap, size_t keep_bytes)
 {
-    bool any = false, more = true, asked = false;
-    for (; more; fh_lock_release(&heap->lock)) {
-        if (!fh_lock_acquire(&heap->lock)) return any;
-        if (!asked) fh_heap_drain(heap);
-        asked = true;
-        more = trim_top_step(heap, keep_bytes, &any);
-        heap->trimmed_bytes = 0; /* asked for: growing again is no sign of thrashing */
-    }
-    int tries = 0;
-    for (more = true; more; fh_lock_release(&heap->lock)) {
+    bool any = trim_top(heap, keep_bytes), more = true;
+    for (int tries = 0; more; let_go(heap)) {
         if (!fh_lock_acquire(&heap->lock)) return any;
         if (tries == 0 || !heap->cursor) {
             if (!heap->segments || tries == TRIES) more = false;

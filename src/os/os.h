@@ -42,6 +42,8 @@ size_t fh_os_resident_within(void *address, size_t size);
 FH_INLINE uintptr_t fh_os_self(void) { return (uintptr_t)__builtin_thread_pointer(); }
 void fh_os_futex_wait(uint32_t *word, uint32_t expected);
 void fh_os_futex_wake(uint32_t *word, uint32_t count);
+/* Sleeps for about so long, or not at all. */
+void fh_os_pause_us(uint32_t microseconds);
 int fh_os_pid(void);
 /* Milliseconds on a clock that never goes back; a few of them coarse. 0 where there is none. */
 uint64_t fh_os_now_ms(void);

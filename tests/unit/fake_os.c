@@ -306,13 +306,13 @@ bool fh_os_move(void *address, size_t old_size, void *target, size_t new_size)
 
 bool fh_os_discard(void *address, size_t size)
 {
+    if (fake_os.on_discard) fake_os.on_discard(size);
     enter();
     char *start = address;
     bool ours = record_around(start, size) || (start >= break_start && start + size <= page_up(break_now));
     if (!is_multiple(address, size)) contract_error("discard", address, size);
     if (!ours) contract_error("discard of what is not ours", address, size);
     bool done = !refused(FAKE_DISCARD) && ours;
-    fake_os.largest_discard = fh_max(fake_os.largest_discard, size);
     if (done) madvise(address, size, MADV_DONTNEED);
     leave();
     return done;
@@ -350,6 +350,7 @@ void fh_os_futex_wake(uint32_t *word, uint32_t count)
 {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
+void fh_os_pause_us(uint32_t microseconds) { usleep(microseconds); }
 int fh_os_pid(void) { return fake_os.pid; }
 unsigned fh_os_usable_cpus(void) { return fake_os.cpus; }
 bool fh_os_is_secure(void) { return fake_os.secure || getenv("FH_UNIT_SECURE"); }

@@ -30,7 +30,7 @@ struct fake_os {
     size_t calls[FAKE_CALLS];    /* so far, refused ones included */
     size_t refuse_at[FAKE_CALLS]; /* the call with this number is refused; 0: none */
     bool refuse[FAKE_CALLS];     /* every call of the kind is refused */
-    size_t largest_discard;      /* bytes of one call */
+    void (*on_discard)(size_t bytes); /* called before pages go */
     size_t break_most_bytes;     /* the break is refused beyond this many bytes */
     unsigned cpus;
     bool secure;
