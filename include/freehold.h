@@ -139,6 +139,36 @@ size_t fh_should_move_batch(void *const *pointers, size_t count, unsigned char *
  * there is no memory. An alignment above 16 is not kept. */
 void *fh_move(void *pointer);
 
+/*
+ * Gives back to the kernel all that can be spared, as malloc_trim(0) does: of every heap and of the caller's cache at
+ * once, of other threads' caches when they next run out of something. How many bytes went. No lock is held meanwhile:
+ * other threads go on.
+ */
+size_t fh_purge(void);
+
+/*
+ * Limits, in bytes held of the kernel (what fh_account_read calls obtained less returned, without the library's own
+ * tables); 0 is none. When more than soft_bytes are held, the next thread that allocates gives back all that can be
+ * spared, and again whenever a sixteenth of it more is held. Beyond hard_bytes nothing is ever asked of the kernel:
+ * malloc gives NULL and ENOMEM instead. 0 when set, or EINVAL. FREEHOLD_SOFT_LIMIT and FREEHOLD_HARD_LIMIT do the same.
+ */
+int fh_set_limit(size_t soft_bytes, size_t hard_bytes);
+
+/*
+ * Pressure. The library notices by itself when the soft limit is passed, or when the process's cgroup comes near its
+ * memory.high or memory.max. A program that hears of it first, by PSI or a signal of its own, says so with fh_pressure:
+ * everything that can be spared goes back at once, and from then on less free memory is kept, until it says
+ * FH_PRESSURE_NONE. 0, or EINVAL for another level.
+ *
+ * fh_on_pressure sets a function that is called after each such event, so that the program can drop what it caches;
+ * NULL for none. It runs in the middle of some thread's malloc or free: it may call those, but must not wait for
+ * anything that a thread may hold while it allocates. It is never called while it runs.
+ */
+enum fh_pressure_level { FH_PRESSURE_NONE = 0, FH_PRESSURE_SOME = 1, FH_PRESSURE_FULL = 2 };
+typedef void fh_pressure_fn(enum fh_pressure_level level, void *arg);
+int fh_pressure(enum fh_pressure_level level);
+void fh_on_pressure(fh_pressure_fn *function, void *arg);
+
 #ifdef __cplusplus
 }
 #endif

@@ -193,6 +193,7 @@ static void obey_trim(struct fh_state *state)
     fh_state_flush(state);
     fh_small_release_empty(state);
     if (fh_load_relaxed(&fh_sampling_mode.on) && !fh_state_is_sampled(state)) set_capacities(state); /* since then */
+    fh_core_relieve();
 }
 
 struct fh_state *fh_state_self(void)

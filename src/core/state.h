@@ -18,6 +18,7 @@
 #include "atomics.h"
 #include "cache.h"
 #include "heap.h"
+#include "limit.h"
 #include "medium.h"
 #include "moves.h"
 #include "slab.h"
@@ -57,9 +58,6 @@ struct fh_state_published {
     size_t medium_bytes, medium_blocks;      /* usable bytes of medium blocks in its cache */
     size_t outgoing_bytes, outgoing_objects; /* small blocks on their way */
 };
-
-/* Raised when all threads are asked to empty their caches. Atomic. */
-extern uint32_t fh_trim_epoch;
 
 struct fh_state {
     struct fh_cache cache; /* first: a thread's cache pointer is its state pointer */

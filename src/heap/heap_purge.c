@@ -11,6 +11,7 @@
  */
 #include "atomics.h"
 #include "heap.h"
+#include "limit.h"
 #include "options.h"
 #include "os.h"
 
@@ -150,7 +151,8 @@ static void sweep(struct fh_heap *heap)
 
 void fh_heap_look_around(struct fh_heap *heap)
 {
-    size_t dirty = heap->free_bytes - heap->purged_bytes, used = heap->used_bytes;
+    /* Near a limit less of what is free may stay. */
+    size_t dirty = heap->free_bytes - heap->purged_bytes, used = heap->used_bytes >> 2 * fh_limit_urgency();
     if (heap->cursor) {
         sweep(heap);
         if (!heap->cursor && heap->returning) /* what is left is between blocks on their pages */

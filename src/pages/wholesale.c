@@ -6,14 +6,19 @@
 #include "wholesale.h"
 
 #include "atomics.h"
+#include "limit.h"
 #include "os.h"
 
 struct fh_wholesale fh_wholesale;
+
+/* Nobody asks about the first few; a tenth of all may be ours, less what those need that can't do without. */
+enum { MAPPINGS_FREE = 64, MAPPINGS_SHARE = 10, MAPPINGS_SPARED = 16 };
 
 static void note_map(size_t size)
 {
     fh_fetch_add_relaxed(&fh_wholesale.obtained_bytes, size);
     fh_fetch_add_relaxed(&fh_wholesale.mappings, 1);
+    fh_limit_note_growth();
 }
 
 static void note_unmap(size_t size)
@@ -22,9 +27,21 @@ static void note_unmap(size_t size)
     fh_fetch_sub_relaxed(&fh_wholesale.mappings, 1);
 }
 
+bool fh_wholesale_has_mappings_left(void)
+{
+    static size_t budget; /* atomic; 0: not known yet */
+    size_t now = fh_load_relaxed(&fh_wholesale.mappings), most = fh_load_relaxed(&budget);
+    if (now < MAPPINGS_FREE) return true;
+    if (!most) {
+        most = fh_max(fh_os_mappings_most() / MAPPINGS_SHARE, MAPPINGS_FREE);
+        fh_store_relaxed(&budget, most);
+    }
+    return now + MAPPINGS_SPARED < most;
+}
+
 void *fh_wholesale_map(size_t size)
 {
-    void *address = fh_os_map(NULL, size);
+    void *address = fh_limit_allows(size) ? fh_os_map(NULL, size) : NULL;
     if (address) note_map(size);
     return address;
 }
@@ -33,7 +50,7 @@ void *fh_wholesale_map_aligned(size_t size, size_t alignment)
 {
     if (alignment <= fh_os_page_size()) return fh_wholesale_map(size);
     size_t wide;
-    if (__builtin_add_overflow(size, alignment, &wide)) return NULL;
+    if (__builtin_add_overflow(size, alignment, &wide) || !fh_limit_allows(size)) return NULL;
     char *start = fh_os_map(NULL, wide);
     if (!start) return NULL;
     char *aligned = (char *)fh_align_up((uintptr_t)start, alignment);
@@ -77,9 +94,12 @@ void fh_wholesale_discard(void *address, size_t size)
 
 bool fh_wholesale_remap(void *address, size_t old_size, size_t new_size)
 {
+    if (new_size > old_size && !fh_limit_allows(new_size - old_size)) return false;
     if (!fh_os_remap(address, old_size, new_size)) return false;
-    if (new_size > old_size) fh_fetch_add_relaxed(&fh_wholesale.obtained_bytes, new_size - old_size);
-    else fh_fetch_add_relaxed(&fh_wholesale.returned_bytes, old_size - new_size);
+    if (new_size > old_size) {
+        fh_fetch_add_relaxed(&fh_wholesale.obtained_bytes, new_size - old_size);
+        fh_limit_note_growth();
+    } else fh_fetch_add_relaxed(&fh_wholesale.returned_bytes, old_size - new_size);
     return true;
 }
 
@@ -100,8 +120,9 @@ char *fh_wholesale_break_up(char *expected, size_t size)
     }
     uintptr_t end;
     if (__builtin_add_overflow((uintptr_t)start, size, &end)) return NULL;
-    if (!fh_os_break_move((char *)end)) return NULL;
+    if (!fh_limit_allows(size) || !fh_os_break_move((char *)end)) return NULL;
     fh_fetch_add_relaxed(&fh_wholesale.obtained_bytes, size);
+    fh_limit_note_growth();
     return start;
 }
 
