@@ -153,12 +153,13 @@ bool fh_moves_should_move(struct fh_state *state, void *pointer)
 void *fh_moves_move(struct fh_state *state, void *pointer)
 {
     if (!fh_moves_should_move(state, pointer)) return NULL;
-    size_t usable = fh_core_usable(pointer);
+    size_t usable = fh_core_usable(pointer), class_bytes = fh_align_down(usable, FH_ALIGNMENT);
     /* Of the same class: above FH_SMALL_MOST, a class's blocks have 8 bytes more than it is called by. */
-    bool has_eight_more = usable > FH_SMALL_MOST && usable <= fh_class_usable(FH_CACHED_MOST);
-    void *moved = fh_core_malloc(has_eight_more ? fh_align_down(usable, FH_ALIGNMENT) : usable);
+    bool has_class = class_bytes > FH_SMALL_MOST && class_bytes <= FH_CACHED_MOST;
+    void *moved = fh_core_malloc(has_class ? class_bytes : usable);
     if (!moved) return NULL;
-    memcpy(moved, pointer, fh_min(usable, fh_core_usable(moved)));
+    FH_ASSERT(fh_core_usable(moved) >= usable);
+    memcpy(moved, pointer, usable);
     fh_core_free(pointer);
     return moved;
 }

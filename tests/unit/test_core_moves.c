@@ -216,6 +216,31 @@ static void chunks_move_too(void **state)
     assert_sound();
 }
 
+/* A chunk that realloc has made smaller than any that malloc would give. */
+static void every_size_moves_whole(void **state)
+{
+    (void)state;
+    enum { CHUNKS = 8000 };
+    static char *chunks[CHUNKS];
+    for (int i = 0; i < CHUNKS; i++) chunks[i] = fh_test_malloc(1500);
+    for (int i = 0; i < CHUNKS; i++)
+        if (i % 4) fh_test_free(chunks[i]);
+    int moved = 0;
+    for (int i = 0; i < CHUNKS; i += 4) {
+        chunks[i] = fh_test_realloc(chunks[i], 257 + (size_t)i % 1200);
+        size_t size = fh_test_malloc_usable_size(chunks[i]);
+        unit_fill(chunks[i], size, (unsigned)i);
+        char *place = fh_move(chunks[i]);
+        if (!place) continue;
+        moved++;
+        chunks[i] = place;
+        assert_true(fh_test_malloc_usable_size(place) >= size);
+        unit_assert_filled(place, size, (unsigned)i);
+    }
+    assert_true(moved > CHUNKS / 8);
+    assert_sound();
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(one_pass_is_enough),
     cmocka_unit_test(hints_hold),
@@ -227,5 +252,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(without_a_cache),
     cmocka_unit_test(refusals_change_nothing),
     cmocka_unit_test(chunks_move_too),
+    cmocka_unit_test(every_size_moves_whole),
 };
 UNIT_GROUP(moves);
