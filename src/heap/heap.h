@@ -50,16 +50,16 @@ struct fh_heap {
 
     /* Giving back what is free between blocks: heap_purge.c. */
     struct fh_gate gate;
-    struct fh_gate top_gate; /* closes when trims are regretted though the threshold has risen as far as it may */
-    bool returning;          /* most of the heap is free: pages go back as they become free */
-    uint32_t return_epoch;   /* atomic: rises when it starts, and with every so many bytes that went */
-    size_t return_at_bytes;  /* free and not purged, from which on it is worth a look; 0: not set yet */
-    size_t regretted_bytes;  /* purged and allocated again, not told to the gate yet */
-    size_t since_epoch;      /* bytes purged since return_epoch rose */
-    struct fh_span span;     /* purged pages of the free chunks that the operation at hand took out of their bins */
-    size_t span_bytes;       /* of all of them; those that no free chunk has inherited */
-    struct fh_chunk *left;   /* the free chunk that the last free made larger */
-    struct fh_chunk *withheld;  /* of free memory, while its pages are given back without the lock; looks in use */
+    struct fh_gate top_gate;   /* closes when trims are regretted though the threshold has risen as far as it may */
+    bool returning;            /* most of the heap is free: pages go back as they become free */
+    uint32_t return_epoch;     /* atomic: rises when it starts, and with every so many bytes that went */
+    size_t return_at_bytes;    /* free and not purged, from which on it is worth a look; 0: not set yet */
+    size_t regretted_bytes;    /* purged and allocated again, not told to the gate yet */
+    size_t since_epoch;        /* bytes purged since return_epoch rose */
+    struct fh_span span;       /* purged pages of the free chunks that the operation at hand took out of their bins */
+    size_t span_bytes;         /* of all of them; those that no free chunk has inherited */
+    struct fh_chunk *left;     /* the free chunk that the last free made larger */
+    struct fh_chunk *withheld; /* of free memory, while its pages are given back without the lock; looks in use */
     struct fh_span withheld_span;
     uintptr_t withheld_by;   /* fh_os_self() of the thread that does so */
     struct fh_chunk *cursor; /* how far a sweep over all chunks has come; NULL: there is none */
