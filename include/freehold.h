@@ -111,6 +111,73 @@ size_t fh_check(fh_check_fn *report, void *arg);
 int fh_profile_dump(const char *path);
 int fh_profile_write(int fd);
 
+/*
+ * Sizes. fh_malloc_at_least is malloc(3) that also says how much there is room for: all of size_bytes may be used, as
+ * after malloc_usable_size(3), and without its cost of looking it up once more. pointer is NULL, size_bytes 0 and errno
+ * ENOMEM when there is no memory. fh_good_size is the largest size that costs no more memory than `size` does: what a
+ * growing array should ask for. fh_good_size(fh_good_size(n)) == fh_good_size(n); 0 when no block can be as large.
+ */
+struct fh_sized_block {
+    void *pointer;
+    size_t size_bytes;
+};
+struct fh_sized_block fh_malloc_at_least(size_t size);
+size_t fh_good_size(size_t size);
+
+/*
+ * Defragmentation, for programs that can move their blocks, such as caches. fh_should_move tells whether a block stands
+ * in a sparse place, from which memory goes back when what is live there stands elsewhere: 1 if so, 0 if not. Moving
+ * what is hinted, in one pass over all blocks in any order, leaves little more than what is live: either by fh_move, or
+ * by malloc, memcpy and free.
+ *
+ *   for (each block) {
+ *       void *moved = fh_move(block);         // NULL: it stays
+ *       if (moved) note_new_place(moved);
+ *   }
+ *   fh_purge();                               // the pass is over
+ *
+ * The thread that allocated a block asks for it: for blocks of up to 256 bytes that another running thread allocated
+ * the answer is 0. From the first hint on, the thread's caches take nothing, so that what is freed is not what is
+ * allocated next; that ends with fh_purge or malloc_trim, or when it has not asked for a while. A hint holds until
+ * then. While blocks above 256 bytes are moved the process may hold both places of them.
+ */
+int fh_should_move(void *pointer);
+/* The same for `count` blocks: answers[i] is that for pointers[i]. How many are 1. */
+size_t fh_should_move_batch(void *const *pointers, size_t count, unsigned char *answers);
+/* Moves the block if it should be: to a new place, with what is in it, and the old one is freed. NULL when it stays, or
+ * there is no memory. An alignment above 16 is not kept. */
+void *fh_move(void *pointer);
+
+/*
+ * Gives back to the kernel all that can be spared, as malloc_trim(0) does: of every heap and of the caller's cache at
+ * once, of other threads' caches when they next run out of something. How many bytes went. No lock is held meanwhile:
+ * other threads go on.
+ */
+size_t fh_purge(void);
+
+/*
+ * Limits, in bytes held of the kernel (what fh_account_read calls obtained less returned, without the library's own
+ * tables); 0 is none. When more than soft_bytes are held, the next thread that allocates gives back all that can be
+ * spared, and again whenever a sixteenth of it more is held. Beyond hard_bytes nothing is ever asked of the kernel:
+ * malloc gives NULL and ENOMEM instead. 0 when set, or EINVAL. FREEHOLD_SOFT_LIMIT and FREEHOLD_HARD_LIMIT do the same.
+ */
+int fh_set_limit(size_t soft_bytes, size_t hard_bytes);
+
+/*
+ * Pressure. The library notices by itself when the soft limit is passed, or when the process's cgroup comes near its
+ * memory.high or memory.max. A program that hears of it first, by PSI or a signal of its own, says so with fh_pressure:
+ * everything that can be spared goes back at once, and from then on less free memory is kept, until it says
+ * FH_PRESSURE_NONE. 0, or EINVAL for another level.
+ *
+ * fh_on_pressure sets a function that is called after each such event, so that the program can drop what it caches;
+ * NULL for none. It runs in the middle of some thread's malloc or free: it may call those, but must not wait for
+ * anything that a thread may hold while it allocates. It is never called while it runs.
+ */
+enum fh_pressure_level { FH_PRESSURE_NONE = 0, FH_PRESSURE_SOME = 1, FH_PRESSURE_FULL = 2 };
+typedef void fh_pressure_fn(enum fh_pressure_level level, void *arg);
+int fh_pressure(enum fh_pressure_level level);
+void fh_on_pressure(fh_pressure_fn *function, void *arg);
+
 #ifdef __cplusplus
 }
 #endif

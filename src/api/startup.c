@@ -56,6 +56,7 @@ __attribute__((constructor(101))) static void start(void)
     fh_core_ensure_init();
     fh_os_note_stderr();
     if (!fh_os_is_secure()) fh_options_read(environ); /* CVE-2023-4911: no environment in a setuid program */
+    fh_os_set_root(fh_options.cgroup_root);
     report_pid = parse_report(fh_options.report);
     if (report_pid != REPORT_NEVER && report_is_wanted()) report_fd = fh_os_keep_stderr();
     fh_state_apply_options();

@@ -67,6 +67,10 @@ void *fh_chunk_alloc_fresh(struct fh_state *state, size_t request_bytes, size_t 
     /* Of the exact size of its class, so that it can be kept for the next request of the class. */
     if (request_bytes <= FH_CACHED_MOST && request_bytes > FH_SMALL_MOST)
         request_bytes = fh_class_usable(fh_class_size(request_bytes));
+    if (FH_UNLIKELY(state && state->moves.on && alignment <= FH_ALIGNMENT)) {
+        void *apart = fh_heap_alloc_apart(state->heap, request_bytes);
+        if (apart) return apart;
+    }
     void *pointer = alloc_from_heaps(state ? state->heap : fh_heaps_get(0), request_bytes, alignment, zeroed);
     /* No heap can be locked (a fork is being prepared) or grown: a mapping of its own may still be had. */
     return pointer ? pointer : fh_large_alloc_last_resort(request_bytes, alignment, zeroed);

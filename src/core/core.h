@@ -48,7 +48,12 @@ uint32_t fh_heaps_limit(void);
 bool fh_core_trim(size_t keep_bytes);
 /* The part of it that threads and kept mappings hold: back to slabs and heaps. True if a mapping went. */
 bool fh_core_reclaim(struct fh_state *state);
-extern uint32_t fh_trim_epoch; /* atomic */
+/* All that can be spared, of every heap: how many bytes went. */
+size_t fh_core_purge(void);
+/* Does what limits or the program want now, if that has not been done (limit.h). No lock may be held. */
+void fh_core_relieve(void);
+/* How the api layer hears of it: NULL, or called afterwards with the urgency. Atomic. */
+extern FH_HIDDEN void (*fh_core_tell_pressure)(uint32_t urgency);
 
 /* The cache capacity for a class in bytes as the options and modes want it now. */
 size_t fh_core_cache_bytes(void);

@@ -15,6 +15,7 @@
 #include "atomics.h"
 #include "core.h"
 #include "fault.h"
+#include "os.h"
 #include "pagemap.h"
 #include "state.h"
 
@@ -72,6 +73,7 @@ void fh_fork_child(void)
     for (uint32_t i = 0; i < frozen; i++) {
         struct fh_heap *heap = fh_heaps_get(i);
         fh_lock_reset_frozen(&heap->lock);
+        if (heap->withheld && heap->withheld_by != fh_os_self()) fh_heap_end_withheld(heap);
         heap->handed_over = sound_part(heap->handed_over, true, &count, &heap->handed_over_bytes);
     }
     /* A heap that came into use after the locks were frozen holds nothing that this process can know of. */

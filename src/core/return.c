@@ -66,15 +66,6 @@ static void sweep_step(struct fh_state *state)
     }
 }
 
-/* The capacity of the thread's caches, with what is in them as it is. */
-static void set_cache_bytes(struct fh_state *state, size_t bytes)
-{
-    for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT)
-        fh_cache_bin_of(&state->cache, size)->room +=
-            fh_cache_capacity(size, bytes) - fh_cache_capacity(size, state->cache_bytes);
-    state->cache_bytes = bytes;
-}
-
 static void start_cutting(struct fh_state *state)
 {
     fh_gate_close(&state->cut_gate, AGAIN_MS);
@@ -82,13 +73,13 @@ static void start_cutting(struct fh_state *state)
     state->sweep_bytes = 0;
     state->sweep_left = 0;
     fh_state_flush(state);
-    if (!fh_state_is_sampled(state) && state->cache_bytes > CACHE_BYTES) set_cache_bytes(state, CACHE_BYTES);
+    if (!fh_state_is_sampled(state) && state->cache_bytes > CACHE_BYTES) fh_state_set_cache_bytes(state, CACHE_BYTES);
 }
 
 static void stop_cutting(struct fh_state *state)
 {
     state->cutting = false;
-    if (!fh_state_is_sampled(state) && state->cache_bytes) set_cache_bytes(state, fh_core_cache_bytes());
+    if (!fh_state_is_sampled(state) && state->cache_bytes) fh_state_set_cache_bytes(state, fh_core_cache_bytes());
 }
 
 static size_t listed_bytes(struct fh_state *state)
@@ -113,6 +104,7 @@ void fh_return_enter_slab(struct fh_state *state, struct fh_slab *slab)
 
 void fh_return_step(struct fh_state *state)
 {
+    if (FH_UNLIKELY(state->moves.on)) fh_moves_step(state);
     uint32_t epoch = fh_heap_return_epoch(state->heap);
     if (FH_UNLIKELY(epoch != state->return_epoch)) {
         state->return_epoch = epoch;

@@ -13,6 +13,10 @@
 /* A slab from the thread's heap; from a mapping of its own while no heap can be locked or grown. */
 static struct fh_slab *open_slab(struct fh_state *state, size_t class_bytes)
 {
+    if (FH_UNLIKELY(state->moves.on)) {
+        struct fh_slab *back = fh_moves_take_back(state, class_bytes);
+        if (back) return back;
+    }
     unsigned shift = fh_slab_next_shift(&state->slabs, class_bytes);
     fh_return_demand(state);
     for (;; shift -= 2) {

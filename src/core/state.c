@@ -67,6 +67,7 @@ void fh_state_reset(struct fh_state *state)
     state->published = (struct fh_state_published){0};
     for (int i = 0; i < FH_CACHE_BINS; i++) state->runs[i] = (struct fh_run){0};
     state->heap = fh_heaps_for(state->id);
+    fh_moves_init(&state->moves);
     state->cut_gate = (struct fh_gate){0};
     state->cutting = false;
     state->return_epoch = fh_heap_return_epoch(state->heap);
@@ -188,9 +189,11 @@ static struct fh_state *attach(void)
 static void obey_trim(struct fh_state *state)
 {
     state->trim_epoch = fh_load_relaxed(&fh_trim_epoch);
+    fh_moves_end(state);
     fh_state_flush(state);
     fh_small_release_empty(state);
     if (fh_load_relaxed(&fh_sampling_mode.on) && !fh_state_is_sampled(state)) set_capacities(state); /* since then */
+    fh_core_relieve();
 }
 
 struct fh_state *fh_state_self(void)
@@ -225,6 +228,14 @@ void fh_state_publish(struct fh_state *state)
     }
     for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT)
         fh_state_publish_class(state, size, fh_cache_bin_of(&state->cache, size)->room);
+}
+
+void fh_state_set_cache_bytes(struct fh_state *state, size_t bytes)
+{
+    for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT)
+        fh_cache_bin_of(&state->cache, size)->room +=
+            fh_cache_capacity(size, bytes) - fh_cache_capacity(size, state->cache_bytes);
+    state->cache_bytes = bytes;
 }
 
 void fh_state_flush(struct fh_state *state)
@@ -284,6 +295,7 @@ void fh_state_reclaim(struct fh_state *state)
 
 void fh_state_abandon(struct fh_state *state)
 {
+    fh_moves_end(state);
     /* The next thread takes over the cache as it is; but a crowd of dead threads must not hoard. */
     if (fh_load_relaxed(&abandoned_count) < STATES_KEPT_WARM) {
         fh_remote_flush(state);

@@ -18,7 +18,9 @@
 #include "atomics.h"
 #include "cache.h"
 #include "heap.h"
+#include "limit.h"
 #include "medium.h"
+#include "moves.h"
 #include "slab.h"
 
 enum fh_state_status {
@@ -57,9 +59,6 @@ struct fh_state_published {
     size_t outgoing_bytes, outgoing_objects; /* small blocks on their way */
 };
 
-/* Raised when all threads are asked to empty their caches. Atomic. */
-extern uint32_t fh_trim_epoch;
-
 struct fh_state {
     struct fh_cache cache; /* first: a thread's cache pointer is its state pointer */
     struct fh_slab_owner slabs;
@@ -80,6 +79,7 @@ struct fh_state {
     bool cutting;        /* sparse slabs are cut up */
     size_t sweep_bytes;  /* class that the sweep over all slabs has come to; above FH_SMALL_MOST at its end */
     size_t sweep_left;   /* slabs of it yet to be looked at, at most */
+    struct fh_moves moves;
     uint32_t trim_epoch; /* the last fh_trim_epoch that it has seen */
 
     /* Others write here. */
@@ -163,6 +163,8 @@ FH_INLINE void fh_state_publish_class(struct fh_state *state, size_t class_bytes
     fh_store_relaxed(&state->published.cached[class_bytes / FH_ALIGNMENT], (uint32_t)held);
 }
 void fh_state_publish(struct fh_state *state);
+/* The capacity of the thread's cache for each class, with what is in it as it is. Not while it is 0. */
+void fh_state_set_cache_bytes(struct fh_state *state, size_t bytes);
 /* Empties cache, medium store and outgoing batches to where they came from. */
 void fh_state_flush(struct fh_state *state);
 

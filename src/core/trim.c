@@ -9,7 +9,7 @@
 #include "state.h"
 #include "wholesale.h"
 
-uint32_t fh_trim_epoch;
+void (*fh_core_tell_pressure)(uint32_t urgency);
 
 void fh_core_settle(void)
 {
@@ -22,6 +22,7 @@ void fh_core_settle(void)
 
 bool fh_core_reclaim(struct fh_state *state)
 {
+    fh_moves_end(state);
     fh_state_flush(state);
     fh_small_release_empty(state);
     for (uint32_t id = 1; id < fh_state_id_end(); id++) {
@@ -42,4 +43,39 @@ bool fh_core_trim(size_t keep_bytes)
     fh_state_leave(state);
     for (uint32_t i = 0; i < fh_heaps_count(); i++) any |= fh_heap_trim(fh_heaps_get(i), i == 0 ? keep_bytes : 0);
     return any || fh_load_relaxed(&fh_wholesale.returned_bytes) != before;
+}
+
+/* What free memory takes of the machine's: of a heap's bytes those that are neither untouched nor purged. */
+static size_t in_memory(void)
+{
+    size_t bytes = fh_limit_held();
+    for (uint32_t i = 0; i < fh_heaps_count(); i++) {
+        struct fh_heap *heap = fh_heaps_get(i);
+        if (!fh_lock_acquire(&heap->lock)) continue;
+        char *end = heap->growing ? (char *)heap->growing + heap->growing->size : NULL;
+        if (heap->fresh < end) bytes -= (size_t)(end - heap->fresh);
+        bytes -= heap->purged_bytes;
+        fh_lock_release(&heap->lock);
+    }
+    return bytes;
+}
+
+size_t fh_core_purge(void)
+{
+    fh_core_ensure_init();
+    size_t before = in_memory();
+    fh_core_trim(0);
+    size_t after = in_memory();
+    return before > after ? before - after : 0;
+}
+
+void fh_core_relieve(void)
+{
+    fh_limit_look();
+    if (!fh_load_relaxed(&fh_limit.wanted) || !fh_exchange_acquire(&fh_limit.wanted, 0)) return;
+    fh_core_trim(0);
+    fh_limit_note_relief();
+    void (*tell)(uint32_t) = fh_load_acquire(&fh_core_tell_pressure);
+    uint32_t urgency = fh_limit_urgency();
+    if (tell) tell(urgency == FH_URGENCY_NONE ? FH_URGENCY_SOME : urgency);
 }

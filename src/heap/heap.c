@@ -201,6 +201,35 @@ void *fh_heap_alloc(struct fh_heap *heap, size_t request_bytes, size_t alignment
     return fh_chunk_payload(chunk);
 }
 
+void *fh_heap_alloc_apart(struct fh_heap *heap, size_t request_bytes)
+{
+    if (!enter(heap)) return NULL;
+    struct fh_chunk *chunk = alloc_from_top(heap, fh_chunk_size_for(request_bytes), FH_ALIGNMENT, 0, NULL);
+    leave(heap);
+    if (!chunk) return NULL;
+    fh_guard_unmark(fh_chunk_payload(chunk));
+    return fh_chunk_payload(chunk);
+}
+
+void fh_heap_withhold(struct fh_heap *heap, struct fh_chunk *chunk)
+{
+    uint64_t content = fh_chunk_read(chunk);
+    size_t size = fh_chunk_size(content);
+    take_free(heap, chunk, content);
+    if (heap->span_bytes) fh_heap_end_span(heap, false);
+    fh_chunk_write(chunk, size, FH_CHUNK_IN_USE | (unsigned)(content & FH_CHUNK_PREVIOUS_IN_USE));
+    fh_chunk_set_previous_in_use(fh_chunk_at(chunk, size), true);
+    note_used(heap, size);
+    fh_guard_unmark(fh_chunk_payload(chunk));
+}
+
+struct fh_chunk *fh_heap_withhold_top(struct fh_heap *heap, size_t size)
+{
+    struct fh_chunk *chunk = alloc_from_top(heap, size, FH_ALIGNMENT, 0, NULL);
+    if (chunk) fh_guard_unmark(fh_chunk_payload(chunk));
+    return chunk;
+}
+
 void *fh_heap_alloc_slab(struct fh_heap *heap, size_t slab_bytes)
 {
     if (!enter(heap)) return NULL;

@@ -52,15 +52,18 @@ struct fh_heap {
 
     /* Giving back what is free between blocks: heap_purge.c. */
     struct fh_gate gate;
-    struct fh_gate top_gate; /* closes when trims are regretted though the threshold has risen as far as it may */
-    bool returning;          /* most of the heap is free: pages go back as they become free */
-    uint32_t return_epoch;   /* atomic: rises when it starts, and with every so many bytes that went */
-    size_t return_at_bytes;  /* free and not purged, from which on it is worth a look; 0: not set yet */
-    size_t regretted_bytes;  /* purged and allocated again, not told to the gate yet */
-    size_t since_epoch;      /* bytes purged since return_epoch rose */
-    struct fh_span span;     /* purged pages of the free chunks that the operation at hand took out of their bins */
-    size_t span_bytes;       /* of all of them; those that no free chunk has inherited */
-    struct fh_chunk *left;   /* the free chunk that the last free made larger */
+    struct fh_gate top_gate;   /* closes when trims are regretted though the threshold has risen as far as it may */
+    bool returning;            /* most of the heap is free: pages go back as they become free */
+    uint32_t return_epoch;     /* atomic: rises when it starts, and with every so many bytes that went */
+    size_t return_at_bytes;    /* free and not purged, from which on it is worth a look; 0: not set yet */
+    size_t regretted_bytes;    /* purged and allocated again, not told to the gate yet */
+    size_t since_epoch;        /* bytes purged since return_epoch rose */
+    struct fh_span span;       /* purged pages of the free chunks that the operation at hand took out of their bins */
+    size_t span_bytes;         /* of all of them; those that no free chunk has inherited */
+    struct fh_chunk *left;     /* the free chunk that the last free made larger */
+    struct fh_chunk *withheld; /* of free memory, while its pages are given back without the lock; looks in use */
+    struct fh_span withheld_span;
+    uintptr_t withheld_by;   /* fh_os_self() of the thread that does so */
     struct fh_chunk *cursor; /* how far a sweep over all chunks has come; NULL: there is none */
     struct fh_bins bins;
 };
@@ -76,6 +79,12 @@ void *fh_heap_alloc(struct fh_heap *heap, size_t request_bytes, size_t alignment
 /* The same for a slab: its base on a multiple of slab_bytes. The first FH_SLAB_BOUNDARY_BYTES from there stay the
  * heap's; the chunk is flagged as a slab. */
 void *fh_heap_alloc_slab(struct fh_heap *heap, size_t slab_bytes);
+
+/* The same for a block that is to stand apart from what was freed: from top, never from a hole. */
+void *fh_heap_alloc_apart(struct fh_heap *heap, size_t request_bytes);
+/* Whether a live block has free memory around it, in a heap where much is free: its pages could go back if it stood
+ * elsewhere. `goes_on`: blocks have been moved before for this reason. */
+bool fh_heap_is_sparse_around(struct fh_heap *heap, const void *pointer, bool goes_on);
 
 /* Takes back a block or a slab. Without the lock if need be: then it is handed over to whoever has it next. */
 void fh_heap_free(struct fh_heap *heap, void *pointer);
@@ -103,7 +112,7 @@ bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes, s
 FH_INLINE uint32_t fh_heap_return_epoch(const struct fh_heap *heap) { return fh_load_relaxed(&heap->return_epoch); }
 
 /* Gives back what the top can spare beyond `keep_bytes`, and the whole pages within free chunks, as glibc's malloc_trim
- * does; true if anything went. Holds the lock for a time in proportion to the free chunks. */
+ * does; true if anything went. In steps, with the lock held only to choose what goes next (heap_trim.c). */
 bool fh_heap_trim(struct fh_heap *heap, size_t keep_bytes);
 
 /* For messages: what lies at an address that no sound block starts at. Walks the segment; may be called with or without
@@ -153,6 +162,13 @@ void fh_heap_end_span(struct fh_heap *heap, bool allocated);
 size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t most_bytes);
 /* The whole pages within a free chunk, behind the words and before the footer. */
 struct fh_span fh_chunk_inner_pages(const struct fh_chunk *chunk, size_t size);
+/* A free chunk, or so many bytes of top, look like a block until fh_heap_end_withheld; lock held. */
+void fh_heap_withhold(struct fh_heap *heap, struct fh_chunk *chunk);
+struct fh_chunk *fh_heap_withhold_top(struct fh_heap *heap, size_t size);
+/* What is withheld is free again, its pages in `withheld_span` purged; lock held. */
+void fh_heap_end_withheld(struct fh_heap *heap);
+/* The segment that holds a chunk's tag; NULL for none. */
+struct fh_segment *fh_heap_segment_of(struct fh_heap *heap, const struct fh_chunk *chunk);
 /* Forgets the sweep and the last free; when a segment goes. */
 void fh_heap_stop_sweep(struct fh_heap *heap);
 

@@ -11,6 +11,7 @@
  */
 #include "atomics.h"
 #include "heap.h"
+#include "limit.h"
 #include "options.h"
 #include "os.h"
 
@@ -124,8 +125,7 @@ void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size
     if (dirty >= AT_ONCE) fh_heap_purge_chunk(heap, chunk, most);
 }
 
-/* The segment that holds a chunk's tag. */
-static struct fh_segment *segment_of(struct fh_heap *heap, const struct fh_chunk *chunk)
+struct fh_segment *fh_heap_segment_of(struct fh_heap *heap, const struct fh_chunk *chunk)
 {
     struct fh_segment *segment = heap->segments;
     while (segment && !fh_segment_holds(segment, chunk)) segment = segment->next;
@@ -135,7 +135,7 @@ static struct fh_segment *segment_of(struct fh_heap *heap, const struct fh_chunk
 /* Some chunks from the cursor on; NULL at the end. */
 static void sweep(struct fh_heap *heap)
 {
-    struct fh_segment *segment = segment_of(heap, heap->cursor);
+    struct fh_segment *segment = fh_heap_segment_of(heap, heap->cursor);
     struct fh_chunk *chunk = heap->cursor;
     size_t most = STEP_BYTES;
     for (int i = 0; segment && i < STEP_CHUNKS && most && heap->returning; i++) {
@@ -153,7 +153,8 @@ static void sweep(struct fh_heap *heap)
 
 void fh_heap_look_around(struct fh_heap *heap)
 {
-    size_t dirty = heap->free_bytes - heap->purged_bytes, used = heap->used_bytes;
+    /* Near a limit less of what is free may stay. */
+    size_t dirty = heap->free_bytes - heap->purged_bytes, used = heap->used_bytes >> 2 * fh_limit_urgency();
     if (heap->cursor) {
         sweep(heap);
         if (!heap->cursor && heap->returning) /* what is left is between blocks on their pages */
@@ -170,27 +171,4 @@ void fh_heap_look_around(struct fh_heap *heap)
     heap->return_at_bytes = 0; /* at each free from now on */
     heap->cursor = fh_segment_first(heap->segments);
     fh_count_add(&heap->return_epoch, 1);
-}
-
-/* Every free chunk that is large enough to have a page in its middle. */
-static bool purge_free_chunks(struct fh_heap *heap)
-{
-    size_t before = heap->purged_bytes, page = fh_max(fh_os_page_size(), 4096);
-    for (unsigned index = fh_bins_index(page); index < FH_BIN_COUNT; index++) {
-        struct fh_chunk *chunk = heap->bins.heads[index], *next, *previous;
-        for (; chunk && fh_bins_peek(chunk, &next, &previous); chunk = next)
-            fh_heap_purge_chunk(heap, chunk, SIZE_MAX & ~(page - 1));
-    }
-    return heap->purged_bytes > before;
-}
-
-bool fh_heap_trim(struct fh_heap *heap, size_t keep_bytes)
-{
-    if (!fh_lock_acquire(&heap->lock)) return false;
-    fh_heap_drain(heap);
-    bool any = fh_heap_trim_top(heap, keep_bytes);
-    any |= purge_free_chunks(heap);
-    heap->trimmed_bytes = 0; /* asked for: growing again is no sign of thrashing */
-    fh_lock_release(&heap->lock);
-    return any;
 }

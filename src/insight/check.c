@@ -187,6 +187,16 @@ static void check_heap(struct check *check, struct fh_heap *heap)
         violated(check, "A1", heap, "the count of slabs differs from the heap");
 }
 
+/* S3: what leaves goes when it is empty. */
+static void check_leaving(struct check *check, struct fh_list *leaving)
+{
+    for (struct fh_list *link = leaving->next; link != leaving; link = link->next) {
+        struct fh_slab *slab = FH_CONTAINER(link, struct fh_slab, link);
+        if (fh_slab_is_empty(slab)) violated(check, "S3", slab, "an empty slab that was leaving is kept");
+        if (!slab->is_leaving) violated(check, "S1", slab, "a slab is on the list of those that leave, and does not");
+    }
+}
+
 /* S3: at most one empty slab of a class and owner, and not a large one. */
 static void check_reserves(struct check *check, struct fh_state *state)
 {
@@ -199,6 +209,7 @@ static void check_reserves(struct check *check, struct fh_state *state)
             if (++empty > 1 || slab->shift > FH_SLAB_SHIFT_MIDDLE)
                 violated(check, "S3", slab, "an empty slab is kept beyond the reserve");
         }
+        check_leaving(check, &state->moves.leaving[size / FH_ALIGNMENT]);
     }
 }
 

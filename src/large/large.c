@@ -237,6 +237,7 @@ void *fh_large_alloc_last_resort(size_t request_bytes, size_t alignment, bool *z
 void *fh_large_alloc(size_t request_bytes, size_t alignment, bool *zeroed)
 {
     if (fh_load_relaxed(&fh_large_counts.blocks) >= fh_load_relaxed(&fh_options.mmap_max)) return NULL;
+    if (!fh_wholesale_has_mappings_left()) return NULL;
     return fh_large_alloc_last_resort(request_bytes, alignment, zeroed);
 }
 

@@ -46,6 +46,8 @@ bool fh_lock_acquire(struct fh_lock *lock);
 /* Takes the lock if nobody has it. */
 bool fh_lock_try(struct fh_lock *lock);
 void fh_lock_release(struct fh_lock *lock);
+/* Whether somebody sleeps until the lock is free. */
+FH_INLINE bool fh_lock_is_wanted(const struct fh_lock *lock) { return fh_lock_state(lock) == FH_LOCK_CONTENDED; }
 /* True when the calling thread holds it (or a signal handler runs on top of the holder). */
 bool fh_lock_is_mine(struct fh_lock *lock);
 

@@ -33,6 +33,10 @@ bool fh_os_move(void *address, size_t old_size, void *target, size_t new_size);
 /* Gives the pages back and keeps the addresses. True when they read as zero afterwards (not under mlock). */
 bool fh_os_discard(void *address, size_t size);
 
+/* How many mappings a process may have (proc(5), vm.max_map_count). */
+enum { FH_OS_MAPPINGS_USUAL = 65530 };
+size_t fh_os_mappings_most(void);
+
 /* How many bytes of the range are in memory now; `size` where the kernel does not say. At most 4 MiB at a time. */
 size_t fh_os_resident_within(void *address, size_t size);
 
@@ -42,11 +46,20 @@ size_t fh_os_resident_within(void *address, size_t size);
 FH_INLINE uintptr_t fh_os_self(void) { return (uintptr_t)__builtin_thread_pointer(); }
 void fh_os_futex_wait(uint32_t *word, uint32_t expected);
 void fh_os_futex_wake(uint32_t *word, uint32_t count);
+/* Sleeps for about so long, or not at all. */
+void fh_os_pause_us(uint32_t microseconds);
 int fh_os_pid(void);
 /* Milliseconds on a clock that never goes back; a few of them coarse. 0 where there is none. */
 uint64_t fh_os_now_ms(void);
 /* CPUs that this process may really use: affinity and cgroup quota, at least 1. */
 unsigned fh_os_usable_cpus(void);
+/* What its cgroups and those above allow (cgroups(7)): CPUs, rounded up, UINT32_MAX where there is no quota; bytes of
+ * memory, the lowest of all limits, SIZE_MAX for none; and bytes used in the group that has this limit, without files
+ * that the kernel can drop. Looked for behind this folder, which is empty but in tests. */
+unsigned fh_os_cgroup_cpus(void);
+size_t fh_os_memory_limit(void);
+size_t fh_os_memory_used(void);
+void fh_os_set_root(const char *folder);
 /* True when the program runs with other rights than its caller's (getauxval(3), AT_SECURE). */
 bool fh_os_is_secure(void);
 

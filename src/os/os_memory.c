@@ -97,6 +97,16 @@ void fh_os_futex_wait(uint32_t *word, uint32_t expected)
 
 void fh_os_futex_wake(uint32_t *word, uint32_t count) { fh_syscall3(SYS_futex, word, FUTEX_WAKE_PRIVATE, count); }
 
+void fh_os_pause_us(uint32_t microseconds)
+{
+    /* By futex(2) on a word that nobody wakes: no filter that lets us lock refuses it. */
+    uint32_t word = 0;
+    struct {
+        int64_t s, ns;
+    } time = {microseconds / 1000000, microseconds % 1000000 * 1000};
+    fh_syscall4(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &time);
+}
+
 void fh_os_random(void *out, size_t size)
 {
     enum { NONBLOCK = 1 }; /* GRND_NONBLOCK (getrandom(2)) */

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
+#include "parse.h"
 #include "syscalls.h"
 
 int fh_os_pid(void) { return (int)fh_syscall0(SYS_getpid); }
@@ -123,25 +124,13 @@ long fh_os_read_file(const char *path, char *out, size_t size)
     return (long)length;
 }
 
-/* Reads a decimal number and moves on; UINT64_MAX where there is none. */
-static uint64_t number_at(const char **text)
-{
-    const char *s = *text;
-    while (*s == ' ' || *s == '\n') s++;
-    if (*s < '0' || *s > '9') return UINT64_MAX;
-    uint64_t n = 0;
-    while (*s >= '0' && *s <= '9') n = n * 10 + (uint64_t)(*s++ - '0');
-    *text = s;
-    return n;
-}
-
 size_t fh_os_resident_bytes(void)
 {
     char text[128];
     if (fh_os_read_file("/proc/self/statm", text, sizeof text) <= 0) return 0;
     const char *at = text;
-    number_at(&at); /* size; the second number is the resident set, both in pages */
-    uint64_t resident = number_at(&at);
+    fh_parse_number(&at); /* size; the second number is the resident set, both in pages */
+    uint64_t resident = fh_parse_number(&at);
     return resident == UINT64_MAX ? 0 : resident * fh_os_page_size();
 }
 
@@ -149,30 +138,6 @@ void fh_os_process_name(char out[16])
 {
     out[0] = out[15] = 0;
     fh_syscall2(SYS_prctl, PR_GET_NAME, out);
-}
-
-/* Whole CPUs that a quota of `quota` microseconds in every `period` allows, rounded up. */
-static unsigned quota_cpus(uint64_t quota, uint64_t period)
-{
-    if (quota == UINT64_MAX || period == UINT64_MAX || period == 0) return UINT32_MAX;
-    uint64_t cpus = (quota + period - 1) / period;
-    return cpus == 0 ? 1 : cpus > UINT32_MAX ? UINT32_MAX : (unsigned)cpus;
-}
-
-/* The quota as a container sees it: its own cgroup is mounted at the root of the hierarchy (cgroups(7)). */
-static unsigned cgroup_cpus(void)
-{
-    char text[64];
-    const char *at = text;
-    if (fh_os_read_file("/sys/fs/cgroup/cpu.max", text, sizeof text) > 0) { /* v2: "max 100000" or "150000 100000" */
-        uint64_t quota = number_at(&at);
-        return quota_cpus(quota, quota == UINT64_MAX ? quota : number_at(&at));
-    }
-    if (fh_os_read_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text, sizeof text) <= 0) return UINT32_MAX;
-    uint64_t quota = number_at(&at); /* v1: -1 is no limit */
-    at = text;
-    if (fh_os_read_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us", text, sizeof text) <= 0) return UINT32_MAX;
-    return quota_cpus(quota, number_at(&at));
 }
 
 uint64_t fh_os_now_ms(void)
@@ -192,6 +157,15 @@ unsigned fh_os_usable_cpus(void)
     long bytes = fh_syscall3(SYS_sched_getaffinity, 0, sizeof mask, mask);
     for (long i = 0; i < bytes / 8; i++) cpus += (unsigned)__builtin_popcountll(mask[i]);
     if (cpus == 0) cpus = 1;
-    unsigned quota = cgroup_cpus();
+    unsigned quota = fh_os_cgroup_cpus();
     return quota < cpus ? quota : cpus;
+}
+
+size_t fh_os_mappings_most(void)
+{
+    char text[32];
+    const char *at = text;
+    if (fh_os_read_file("/proc/sys/vm/max_map_count", text, sizeof text) <= 0) return FH_OS_MAPPINGS_USUAL;
+    uint64_t most = fh_parse_number(&at);
+    return most == UINT64_MAX ? FH_OS_MAPPINGS_USUAL : most;
 }

@@ -6,14 +6,19 @@
 #include "wholesale.h"
 
 #include "atomics.h"
+#include "limit.h"
 #include "os.h"
 
 struct fh_wholesale fh_wholesale;
+
+/* Nobody asks about the first few; a tenth of all may be ours, less what those need that can't do without. */
+enum { MAPPINGS_FREE = 64, MAPPINGS_SHARE = 10, MAPPINGS_SPARED = 16 };
 
 static void note_obtained(size_t size)
 {
     fh_fetch_add_relaxed(&fh_wholesale.obtained_bytes, size);
     fh_fetch_add_relaxed(&fh_wholesale.obtain_calls, 1);
+    fh_limit_note_growth();
 }
 
 static void note_returned(size_t size)
@@ -34,9 +39,21 @@ static void note_unmap(size_t size)
     fh_fetch_sub_relaxed(&fh_wholesale.mappings, 1);
 }
 
+bool fh_wholesale_has_mappings_left(void)
+{
+    static size_t budget; /* atomic; 0: not known yet */
+    size_t now = fh_load_relaxed(&fh_wholesale.mappings), most = fh_load_relaxed(&budget);
+    if (now < MAPPINGS_FREE) return true;
+    if (!most) {
+        most = fh_max(fh_os_mappings_most() / MAPPINGS_SHARE, MAPPINGS_FREE);
+        fh_store_relaxed(&budget, most);
+    }
+    return now + MAPPINGS_SPARED < most;
+}
+
 void *fh_wholesale_map(size_t size)
 {
-    void *address = fh_os_map(NULL, size);
+    void *address = fh_limit_allows(size) ? fh_os_map(NULL, size) : NULL;
     if (address) note_map(size);
     return address;
 }
@@ -45,7 +62,7 @@ void *fh_wholesale_map_aligned(size_t size, size_t alignment)
 {
     if (alignment <= fh_os_page_size()) return fh_wholesale_map(size);
     size_t wide;
-    if (__builtin_add_overflow(size, alignment, &wide)) return NULL;
+    if (__builtin_add_overflow(size, alignment, &wide) || !fh_limit_allows(size)) return NULL;
     char *start = fh_os_map(NULL, wide);
     if (!start) return NULL;
     char *aligned = (char *)fh_align_up((uintptr_t)start, alignment);
@@ -89,6 +106,7 @@ void fh_wholesale_discard(void *address, size_t size)
 
 bool fh_wholesale_remap(void *address, size_t old_size, size_t new_size)
 {
+    if (new_size > old_size && !fh_limit_allows(new_size - old_size)) return false;
     if (!fh_os_remap(address, old_size, new_size)) return false;
     if (new_size > old_size) note_obtained(new_size - old_size);
     else note_returned(old_size - new_size);
@@ -112,7 +130,7 @@ char *fh_wholesale_break_up(char *expected, size_t size)
     }
     uintptr_t end;
     if (__builtin_add_overflow((uintptr_t)start, size, &end)) return NULL;
-    if (!fh_os_break_move((char *)end)) return NULL;
+    if (!fh_limit_allows(size) || !fh_os_break_move((char *)end)) return NULL;
     note_obtained(size);
     return start;
 }

@@ -24,6 +24,9 @@ struct fh_wholesale {
 /* Fields are atomic counters. */
 extern struct fh_wholesale fh_wholesale;
 
+/* Whether one more mapping is within our share of those that a process may have (vm.max_map_count). What can do without
+ * asks first. */
+bool fh_wholesale_has_mappings_left(void);
 /* W2. Zeroed memory, a multiple of the page size; NULL when refused. */
 void *fh_wholesale_map(size_t size);
 /* The same with an address that is a multiple of `alignment`, a power of two. */

@@ -181,6 +181,7 @@ void fh_slab_rebuild(struct fh_slab_owner *owner, struct fh_slab *slab)
     slab->free = NULL;
     slab->free_count = 0;
     slab->link.next = slab->link.prev = NULL;
+    slab->is_leaving = 0;
     if (slab->carved > slab->capacity) slab->carved = slab->capacity;
     slab->class = fh_slab_class_of(owner, slab->class_bytes);
     for (uint32_t i = slab->carved; i-- > 0;) {

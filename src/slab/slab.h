@@ -33,6 +33,7 @@ struct fh_slab {
     uint8_t heap;                          /* number of the heap it came from */
     uint8_t shift;                         /* log2 of the slab's size */
     uint8_t is_mapping;                    /* 1: a mapping of its own, 0: a chunk of a heap */
+    uint8_t is_leaving;                    /* 1: gives no objects, and those in it are to be moved (core/moves.h) */
     void *free;                            /* objects given back to the slab, a guarded list */
     uint16_t free_count;                   /* on that list */
     uint16_t notice_at;   /* free_count at which something is to be done: the slab becomes usable again, or empty */
@@ -167,7 +168,7 @@ FH_INLINE bool fh_slab_is_sparse(const struct fh_slab *slab)
 {
     uint32_t live = (uint32_t)slab->carved - slab->free_count;
     return live <= slab->cut_at && live * FH_SLAB_SPARSE <= slab->carved && slab->shift > FH_SLAB_SHIFT_LEAST &&
-           !slab->is_mapping;
+           !slab->is_mapping && !slab->is_leaving;
 }
 /* How it would be cut into pieces of `page_bytes` (the kernel's) or more; false when that frees too little. */
 bool fh_slab_plan_cut(struct fh_slab *slab, size_t page_bytes, struct fh_slab_cut *cut);

@@ -122,6 +122,7 @@ void op_new(struct worker *worker);
 void op_impossible(struct worker *worker);
 void op_free(struct worker *worker);
 void op_realloc(struct worker *worker);
+void op_move(struct worker *worker);
 void op_usable(struct worker *worker);
 struct block take_any(struct worker *worker);
 void worker_free_all(struct worker *worker);

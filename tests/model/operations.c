@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "calls.h"
+#include "freehold.h"
 #include "model.h"
 
 
@@ -351,6 +352,24 @@ void op_realloc(struct worker *worker)
     if (impossible) failed(worker, "realloc(%p, %zu) gave %p", old, size, pointer);
     check_prefix(worker, &block, pointer, size);
     accept_block(worker, "realloc", (struct block){.address = (uintptr_t)pointer, .size = size});
+}
+
+/* Moves what should be, of some blocks; the rest stays as it is. */
+void op_move(struct worker *worker)
+{
+    for (uint64_t i = random_between(&worker->random, 1, 30); i && worker->table.count; i--) {
+        uint32_t index = (uint32_t)random_below(&worker->random, worker->table.count);
+        if (table_at(&worker->table, index)->family != FROM_MALLOC) continue;
+        struct block block = table_remove(&worker->table, index);
+        void *moved = fh_move((void *)block.address);
+        if (!moved) {
+            check_block(worker, &block);
+            table_insert(&worker->table, &block);
+            continue;
+        }
+        check_prefix(worker, &block, moved, block.size);
+        accept_block(worker, "fh_move", (struct block){.address = (uintptr_t)moved, .size = block.size});
+    }
 }
 
 void op_usable(struct worker *worker)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "calls.h"
+#include "freehold.h"
 #include "model.h"
 
 enum { BYTES_MOST = 64 << 20 }; /* that all workers hold */
@@ -28,6 +29,10 @@ static void op_control(struct worker *worker)
         if (info.arena > most || info.hblkhd > most || info.uordblks > most)
             failed(worker, "mallinfo2 says arena %zu, hblkhd %zu, uordblks %zu", info.arena, info.hblkhd,
                    info.uordblks);
+    } else if (dice == 8) {
+        fh_purge();
+    } else if (dice == 9) {
+        if (fh_pressure((enum fh_pressure_level)random_below(random, 3))) failed(worker, "fh_pressure refused");
     } else if (dice < 11 || !options.options_change) {
         CALL(malloc_trim)(random_one_in(random, 2) ? 0 : random_below(random, 1 << 20));
     } else {
@@ -121,6 +126,7 @@ void worker_step(struct worker *worker)
     else if (dice < 2) op_control(worker);
     else if (dice < 6) op_impossible(worker);
     else if (dice < 25) op_usable(worker);
+    else if (dice < 28) op_move(worker);
     else if (dice < 50 && options.threads > 1) op_receive(worker);
     else if (dice < 140 && options.threads > 1) op_send(worker);
     else if (dice < 240 && !full) op_realloc(worker);

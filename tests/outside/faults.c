@@ -147,7 +147,8 @@ static int index_of_mode(const char *name)
 static int run_quick(struct session *session)
 {
     static const char *const workloads[] = {"small_churn",   "medium_churn", "large_churn",   "realloc_large_growth",
-                                            "aligned_large", "trimming",     "threads_large", "forks"};
+                                            "aligned_large", "trimming",     "threads_large", "forks",
+                                            "moving"};
     static const char *const tried[] = {"ENOMEM", "EPERM", "REFUSED"};
 
     for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {

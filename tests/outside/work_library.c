@@ -162,6 +162,45 @@ static void reports(void)
     close(saved);
 }
 
+/* What can be asked of the library beyond malloc: moving what is hinted, purging, limits that are reached. */
+static void moving(void)
+{
+    void *(*move)(void *) = (void *(*)(void *))(uintptr_t)dlsym(RTLD_DEFAULT, "fh_move");
+    size_t (*purge)(void) = (size_t (*)(void))(uintptr_t)dlsym(RTLD_DEFAULT, "fh_purge");
+    int (*set_limit)(size_t, size_t) = (int (*)(size_t, size_t))(uintptr_t)dlsym(RTLD_DEFAULT, "fh_set_limit");
+    static struct held many[8000];
+
+    if (move == NULL || purge == NULL || set_limit == NULL) {
+        return;
+    }
+    for (size_t round = 0; round < 3; round++) {
+        size_t from = round == 1 ? 400 : 60, to = round == 1 ? 700 : 64;
+        for (size_t i = 0; i < 8000; i++) {
+            hold(&many[i], from + i % (to - from));
+        }
+        for (size_t i = 0; i < 8000; i++) {
+            if (i % 4 != 0 && many[i].address != NULL) {
+                drop(&many[i]);
+            }
+        }
+        if (round == 2) {
+            set_limit(1 << 20, 4 << 20);
+        }
+        for (size_t i = 0; i < 8000; i++) {
+            void *moved = many[i].address == NULL ? NULL : move(many[i].address);
+            if (moved != NULL) {
+                many[i].address = moved;
+                verify(&many[i]);
+            }
+        }
+        purge();
+        drop_held(many, 8000);
+    }
+    churn(blocks, 300, 600, 1, 60000, 77);
+    drop_held(blocks, 300);
+    set_limit(0, 0);
+}
+
 const struct workload library_workloads[] = {
     {"strings", strings},
     {"streams", streams},
@@ -169,5 +208,6 @@ const struct workload library_workloads[] = {
     {"loading", loading},
     {"operators", operators},
     {"reports", reports},
+    {"moving", moving},
     {NULL, NULL},
 };

@@ -23,6 +23,8 @@ struct fake_os fake_os = {
     .page_size = 4096,
     .break_most_bytes = SIZE_MAX,
     .cpus = 1,
+    .memory_limit = SIZE_MAX,
+    .mappings_most = FH_OS_MAPPINGS_USUAL,
     .pid = 4711,
     .resident_bytes = 12345678,
     .seed = 1,
@@ -306,6 +308,7 @@ bool fh_os_move(void *address, size_t old_size, void *target, size_t new_size)
 
 bool fh_os_discard(void *address, size_t size)
 {
+    if (fake_os.on_discard) fake_os.on_discard(size);
     enter();
     char *start = address;
     bool ours = record_around(start, size) || (start >= break_start && start + size <= page_up(break_now));
@@ -349,7 +352,20 @@ void fh_os_futex_wake(uint32_t *word, uint32_t count)
 {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
+void fh_os_pause_us(uint32_t microseconds) { usleep(microseconds); }
 int fh_os_pid(void) { return fake_os.pid; }
+void fh_os_set_root(const char *folder) { (void)folder; }
+size_t fh_os_mappings_most(void) { return fake_os.mappings_most; }
+size_t fh_os_memory_limit(void)
+{
+    fake_os.looks_at_memory++;
+    return fake_os.memory_limit;
+}
+size_t fh_os_memory_used(void)
+{
+    fake_os.looks_at_memory++;
+    return fake_os.memory_used;
+}
 unsigned fh_os_usable_cpus(void) { return fake_os.cpus; }
 bool fh_os_is_secure(void) { return fake_os.secure || getenv("FH_UNIT_SECURE"); }
 

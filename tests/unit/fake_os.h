@@ -30,8 +30,12 @@ struct fake_os {
     size_t calls[FAKE_CALLS];    /* so far, refused ones included */
     size_t refuse_at[FAKE_CALLS]; /* the call with this number is refused; 0: none */
     bool refuse[FAKE_CALLS];     /* every call of the kind is refused */
+    void (*on_discard)(size_t bytes); /* called before pages go */
     size_t break_most_bytes;     /* the break is refused beyond this many bytes */
     unsigned cpus;
+    size_t memory_limit, memory_used; /* of the cgroup */
+    size_t looks_at_memory;           /* how often either was asked for */
+    size_t mappings_most;
     bool secure;
     int pid;
     size_t resident_bytes;
