@@ -2,8 +2,8 @@
  * tides.c - the program bench-tides: a heap that fills and empties again and again, for whether memory that comes back
  * by itself costs more than it is worth. `bench-tides BYTES PERIOD_US TIDES`
  *
- * A tide allocates and writes BYTES in blocks of 32 to 255 bytes and frees all of them, in the order of allocation; then
- * it waits for the rest of its period. Prints the CPU time, minor faults and seconds of TIDES of them, and the resident
+ * A tide allocates and writes BYTES in blocks of 32 to 255 bytes and frees all of them, in the order of allocation;
+ * then it waits for the rest of its period. Prints the CPU time, minor faults and seconds of TIDES of them, and the resident
  * memory a moment after the last, of which the table of pointers, `own_kib`, is the program's own.
  */
 #include <errno.h>

@@ -87,7 +87,8 @@ def picture(cells):
                 tip = (f"{short(size, ('B', 'KiB', 'MiB'))} every {short(period_us, ('us', 'ms', 's'))}: "
                        f"time x {cell['ratio']:.2f}; faults a tide {cell['faults']:.1f}, without return "
                        f"{cell['faults_off']:.1f}; MiB left {cell['left']:.1f}, without {cell['left_off']:.1f}")
-                canvas.box(LEFT + column * CELL_WIDTH, y + row * CELL_HEIGHT, CELL_WIDTH - 2, CELL_HEIGHT - 2, fill, tip)
+                canvas.box(LEFT + column * CELL_WIDTH, y + row * CELL_HEIGHT, CELL_WIDTH - 2, CELL_HEIGHT - 2, fill,
+                           tip)
                 canvas.text(LEFT + (column + 0.5) * CELL_WIDTH, middle, text(cell), anchor="middle", colour=ink)
     return canvas.document()
 
@@ -108,9 +109,10 @@ def main():
     with open(options.svg, "w", encoding="utf-8") as file:
         file.write(picture(cells))
     worst = max(cells, key=lambda key: cells[key]["ratio"])
+    above = sum(cell["ratio"] > 1.1 for cell in cells.values())
     print(f"worst time: {cells[worst]['ratio']:.2f}, {short(worst[0], ('B', 'KiB', 'MiB'))} every "
-          f"{short(worst[1], ('us', 'ms', 's'))}; {sum(c['ratio'] > 1.1 for c in cells.values())} of {len(cells)} above "
-          f"1.10; picture: {os.path.relpath(options.svg)}")
+          f"{short(worst[1], ('us', 'ms', 's'))}; {above} of {len(cells)} above 1.10; "
+          f"picture: {os.path.relpath(options.svg)}")
 
 
 if __name__ == "__main__":

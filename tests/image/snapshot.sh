@@ -17,6 +17,12 @@ for sites in 0 1; do
         "$FREEHOLD" explain $how $sites.snap | sed '1s/^snapshot of //' >file
         cmp -s process file || fail "explain $how: $(diff process file)"
     done
+    # Every counter but what the kernel says of the process now.
+    "$FREEHOLD" stats --json "$pid" | tr ',{' '\n\n' | grep -v '"resident_bytes"' >process
+    "$FREEHOLD" stats --json $sites.snap | tr ',{' '\n\n' | grep -v '"resident_bytes"' >file
+    cmp -s process file || fail "stats: $(diff process file)"
+    ok "$FREEHOLD" pins $sites.snap
+    grep -q FREEHOLD_RETURN out && fail "pins: an option that nobody has set: $(cat out)"
     ok "$FREEHOLD" explain $sites.snap
     says "^  = from the kernel"
     if grep -q "the ledger says" out; then

@@ -127,7 +127,8 @@ static void strange_files_bind_nobody(void **state)
     (void)state;
     static char huge[8192];
     memset(huge, 'x', sizeof huge - 1);
-    const char *const texts[] = {"", "\n", "::::\n", "0::\n", "0:", "4:memory", "0::relative\n", huge, "9:cpu:/\n0::/../..\n"};
+    const char *const texts[] = {"",         "\n",            "::::\n", "0::\n",                 "0:",
+                                 "4:memory", "0::relative\n", huge,     "9:cpu:/\n0::/../..\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         put("/proc/self/cgroup", texts[i]);
         put(V2 "/cpu.max", i % 2 ? "0 0\n" : "abc\n");

@@ -20,22 +20,23 @@ struct range {
 
 static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-/* To the end of the last of some fields of a record. */
-#define END_OF(field) ((uint64_t)root->field.offset + root->field.bytes)
+/* How long a record is: to the end of the last of its fields, whose names begin with `prefix`. */
+static uint64_t record_bytes(const struct fh_image_root *root, const char *prefix)
+{
+    uint64_t end = 0;
+#define NUMBER(name)
+#define FIELD(name)                                                                                                    \
+    if (strncmp(#name, prefix, strlen(prefix)) == 0)                                                                   \
+        end = larger(end, (uint64_t)root->name.offset + root->name.bytes);
+    FH_IMAGE_ITEMS(NUMBER, FIELD)
+#undef NUMBER
+#undef FIELD
+    return end;
+}
 
 static size_t list_ranges(struct fh_image *image, struct range *ranges)
 {
     const struct fh_image_root *root = &image->root;
-    uint64_t ledger = larger(larger(END_OF(wholesale_obtained_bytes), END_OF(wholesale_returned_bytes)),
-                             larger(END_OF(wholesale_pagemap_bytes), END_OF(wholesale_state_bytes)));
-    ledger = larger(ledger, larger(END_OF(wholesale_stranded_bytes), END_OF(wholesale_mappings)));
-    uint64_t large = larger(larger(END_OF(large_blocks), END_OF(large_mapping_bytes)),
-                            larger(END_OF(large_head_bytes), END_OF(large_warm_bytes)));
-    uint64_t options = larger(larger(END_OF(option_mmap_threshold), END_OF(option_trim_threshold)),
-                              larger(END_OF(option_top_pad), END_OF(option_arena_max)));
-    options = larger(options, larger(END_OF(option_cache_bytes), END_OF(option_medium_cache_bytes)));
-    uint64_t table = larger(larger(END_OF(state_table_first), END_OF(state_table_blocks)),
-                            larger(END_OF(state_table_id_end), END_OF(state_table_per_block)));
     uint64_t heaps = fh_image_read_number(image, root->heap_count, 4);
     uint64_t states = fh_image_state_end(image);
     uint64_t blocks = fh_image_read_number(image, FH_IMAGE_AT(root->state_table, root->state_table_blocks), 8);
@@ -45,16 +46,16 @@ static size_t list_ranges(struct fh_image *image, struct range *ranges)
         {root->pagemap_root, ROOT_ENTRIES * sizeof(uint64_t)},
         {root->heaps, heaps * root->heap_bytes},
         {root->heap_count, 4},
-        {root->state_table, table},
+        {root->state_table, record_bytes(root, "state_table_")},
         {fh_image_read_number(image, FH_IMAGE_AT(root->state_table, root->state_table_id_end), 8), 4},
         {blocks, each ? (states / each + 1) * 8 : 0},
         {fh_image_state_at(image, 1), root->state_bytes},
-        {root->wholesale, ledger},
-        {root->large_counts, large},
+        {root->wholesale, record_bytes(root, "wholesale_")},
+        {root->large_counts, record_bytes(root, "large_")},
         {root->transit_bytes, 8},
         {root->transit_objects, 8},
         {root->secret, 8},
-        {root->options, options},
+        {root->options, record_bytes(root, "option_")},
         {root->fork_has_torn, 4},
         {root->sample_mapping_count, 4},
         {root->sample_mappings, mappings * 16},
