@@ -68,7 +68,8 @@ void *fh_chunk_alloc_fresh(struct fh_state *state, size_t request_bytes, size_t 
     if (request_bytes <= FH_CACHED_MOST && request_bytes > FH_SMALL_MOST)
         request_bytes = fh_class_usable(fh_class_size(request_bytes));
     if (FH_UNLIKELY(state && state->moves.on && alignment <= FH_ALIGNMENT)) {
-        void *apart = fh_heap_alloc_apart(state->heap, request_bytes);
+        fh_moves_step(state); /* a thread that never asks again must not go on like this for ever */
+        void *apart = state->moves.on ? fh_heap_alloc_apart(state->heap, request_bytes) : NULL;
         if (apart) return apart;
     }
     void *pointer = alloc_from_heaps(state ? state->heap : fh_heaps_get(0), request_bytes, alignment, zeroed);

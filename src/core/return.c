@@ -79,7 +79,8 @@ static void start_cutting(struct fh_state *state)
 static void stop_cutting(struct fh_state *state)
 {
     state->cutting = false;
-    if (!fh_state_is_sampled(state) && state->cache_bytes) fh_state_set_cache_bytes(state, fh_core_cache_bytes());
+    if (FH_UNLIKELY(state->moves.on)) state->moves.cache_bytes = fh_core_cache_bytes(); /* for their end */
+    else if (!fh_state_is_sampled(state) && state->cache_bytes) fh_state_set_cache_bytes(state, fh_core_cache_bytes());
 }
 
 static size_t listed_bytes(struct fh_state *state)

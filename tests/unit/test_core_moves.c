@@ -132,6 +132,38 @@ static void it_ends_by_itself(void **state)
     assert_sound();
 }
 
+/* A thread whose blocks are all chunks comes to no other slow step. */
+static void it_ends_for_chunks_too(void **state)
+{
+    (void)state;
+    make_sparse((void *)4);
+    pass(0, 10);
+    assert_true(own()->moves.on);
+    for (int i = 0; i < 5000; i++) fh_test_free(fh_test_malloc(3000));
+    assert_false(own()->moves.on);
+    assert_true(own()->medium.most_bytes > 0);
+    assert_sound();
+}
+
+/* Cutting up slabs that ends while blocks are moved leaves caches to the end of the pass. */
+static void cutting_ends_in_the_middle(void **state)
+{
+    (void)state;
+    make_sparse((void *)4);
+    size_t medium_bytes = own()->medium.most_bytes;
+    own()->cutting = true;
+    fh_state_set_cache_bytes(own(), 1024);
+    pass(0, 10);
+    assert_true(own()->moves.on);
+    size_t during = own()->cache_bytes;
+    while (own()->cutting) assert_non_null(fh_test_malloc(64));
+    assert_int_equal(own()->cache_bytes, during);
+    fh_moves_end(own());
+    assert_int_equal(own()->cache_bytes, fh_core_cache_bytes());
+    assert_int_equal(own()->medium.most_bytes, medium_bytes);
+    assert_sound();
+}
+
 static void others_blocks_are_theirs(void **state)
 {
     (void)state;
@@ -247,6 +279,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_is_freed_is_not_what_comes_next),
     cmocka_unit_test(demand_takes_back),
     cmocka_unit_test(it_ends_by_itself),
+    cmocka_unit_test(it_ends_for_chunks_too),
+    cmocka_unit_test(cutting_ends_in_the_middle),
     cmocka_unit_test(others_blocks_are_theirs),
     cmocka_unit_test(a_thread_that_ends_in_the_middle),
     cmocka_unit_test(without_a_cache),
