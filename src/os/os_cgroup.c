@@ -8,7 +8,18 @@
 #include "os.h"
 #include "parse.h"
 
-enum { PATH = 512 };
+enum { PATH = 512, TEXT = 3072 };
+
+/* Read from within malloc, perhaps on the smallest stack that a thread may have: what takes room is a mapping. */
+struct scratch {
+    char text[TEXT];   /* a file's */
+    char path[PATH];   /* to it */
+    char folder[PATH]; /* of a group */
+};
+FH_STATIC_ASSERT(sizeof(struct scratch) <= 4096, "a page, however small");
+
+static struct scratch *get_scratch(void) { return fh_os_map(NULL, fh_os_page_size()); }
+static void drop_scratch(struct scratch *scratch) { fh_os_unmap(scratch, fh_os_page_size()); }
 
 static const char *before = "";  /* all paths */
 static char memory_group[PATH];  /* of the group whose limit is the lowest, */
@@ -29,12 +40,13 @@ static bool append(char *out, const char *text)
     return true;
 }
 
-static long read_below(const char *folder, const char *file, char *out, size_t size)
+/* Into the scratch's text. */
+static bool read_below(struct scratch *scratch, const char *folder, const char *file)
 {
-    char path[PATH] = "";
-    out[0] = 0;
-    if (!append(path, folder) || !append(path, "/") || !append(path, file)) return -1;
-    return fh_os_read_file(path, out, size);
+    char *path = scratch->path;
+    path[0] = scratch->text[0] = 0;
+    if (!append(path, folder) || !append(path, "/") || !append(path, file)) return false;
+    return fh_os_read_file(path, scratch->text, TEXT) > 0;
 }
 
 /* Whether a name is in a list with commas, up to a colon. */
@@ -51,11 +63,10 @@ static bool lists(const char *list, const char *name)
 }
 
 /* The folder of the process's group for a controller; for version 2 with controller NULL. */
-static bool find_group(const char *controller, char folder[PATH])
+static bool find_group(struct scratch *scratch, const char *controller)
 {
-    char path[PATH] = "", text[4096];
-    if (!append(path, before) || !append(path, "/proc/self/cgroup")) return false;
-    if (fh_os_read_file(path, text, sizeof text) <= 0) text[0] = 0;
+    char *text = scratch->text, *folder = scratch->folder;
+    if (!read_below(scratch, before, "proc/self/cgroup")) text[0] = 0;
     folder[0] = 0;
     if (!append(folder, before) || !append(folder, "/sys/fs/cgroup")) return false;
     if (controller && (!append(folder, "/") || !append(folder, controller))) return false;
@@ -103,44 +114,44 @@ static unsigned quota_cpus(uint64_t quota, uint64_t period)
     return cpus == 0 ? 1 : cpus > UINT32_MAX ? UINT32_MAX : (unsigned)cpus;
 }
 
-static unsigned cpus_of(const char *folder, bool version_1)
+/* Of the group in the scratch's folder, as all below. */
+static unsigned cpus_of(struct scratch *scratch, bool version_1)
 {
-    char text[64], period[64];
-    const char *at = text, *period_at = period;
-    if (!version_1) { /* "max 100000" or "150000 100000" */
-        if (read_below(folder, "cpu.max", text, sizeof text) <= 0) return UINT32_MAX;
-        uint64_t quota = fh_parse_number(&at);
-        return quota_cpus(quota, quota == UINT64_MAX ? quota : fh_parse_number(&at));
+    const char *at = scratch->text;
+    if (!read_below(scratch, scratch->folder, version_1 ? "cpu.cfs_quota_us" : "cpu.max")) return UINT32_MAX;
+    uint64_t quota = fh_parse_number(&at); /* "max 100000" or "150000 100000"; version 1: one number, -1 for no limit */
+    if (quota == UINT64_MAX) return UINT32_MAX;
+    if (version_1) {
+        if (!read_below(scratch, scratch->folder, "cpu.cfs_period_us")) return UINT32_MAX;
+        at = scratch->text;
     }
-    if (read_below(folder, "cpu.cfs_quota_us", text, sizeof text) <= 0) return UINT32_MAX; /* -1 is no limit */
-    if (read_below(folder, "cpu.cfs_period_us", period, sizeof period) <= 0) return UINT32_MAX;
-    return quota_cpus(fh_parse_number(&at), fh_parse_number(&period_at));
+    return quota_cpus(quota, fh_parse_number(&at));
 }
 
 unsigned fh_os_cgroup_cpus(void)
 {
     unsigned least = UINT32_MAX;
     const char *const hierarchies[] = {NULL, "cpu"};
-    for (int i = 0; i < 2; i++) {
-        char folder[PATH];
-        if (!find_group(hierarchies[i], folder)) continue;
+    struct scratch *scratch = get_scratch();
+    for (int i = 0; scratch && i < 2; i++) {
+        if (!find_group(scratch, hierarchies[i])) continue;
         do {
-            unsigned cpus = cpus_of(folder, i == 1);
+            unsigned cpus = cpus_of(scratch, i == 1);
             if (cpus < least) least = cpus;
-        } while (go_up(folder, top_length(hierarchies[i])));
+        } while (go_up(scratch->folder, top_length(hierarchies[i])));
     }
+    if (scratch) drop_scratch(scratch);
     return least;
 }
 
 /* The lowest of a group's limits; SIZE_MAX for none. Version 1 says "none" by a number that no machine has. */
-static size_t limit_of(const char *folder, bool version_1)
+static size_t limit_of(struct scratch *scratch, bool version_1)
 {
     static const char *const names[2][2] = {{"memory.high", "memory.max"}, {"memory.limit_in_bytes", NULL}};
     uint64_t least = UINT64_MAX;
     for (int i = 0; i < 2; i++) {
-        char text[64];
-        const char *at = text;
-        if (!names[version_1][i] || read_below(folder, names[version_1][i], text, sizeof text) <= 0) continue;
+        const char *name = names[version_1][i], *at = scratch->text;
+        if (!name || !read_below(scratch, scratch->folder, name)) continue;
         uint64_t limit = fh_parse_number(&at); /* "max" is none */
         if (limit < least) least = limit;
     }
@@ -151,18 +162,19 @@ size_t fh_os_memory_limit(void)
 {
     size_t least = SIZE_MAX;
     const char *const hierarchies[] = {NULL, "memory"};
-    for (int i = 0; i < 2; i++) {
-        char folder[PATH];
-        if (!find_group(hierarchies[i], folder)) continue;
+    struct scratch *scratch = get_scratch();
+    for (int i = 0; scratch && i < 2; i++) {
+        if (!find_group(scratch, hierarchies[i])) continue;
         do {
-            size_t limit = limit_of(folder, i == 1);
+            size_t limit = limit_of(scratch, i == 1);
             if (limit >= least) continue;
             least = limit;
             memory_is_version_1 = i == 1;
             memory_group[0] = 0;
-            append(memory_group, folder);
-        } while (go_up(folder, top_length(hierarchies[i])));
+            append(memory_group, scratch->folder);
+        } while (go_up(scratch->folder, top_length(hierarchies[i])));
     }
+    if (scratch) drop_scratch(scratch);
     return least;
 }
 
@@ -185,14 +197,16 @@ static uint64_t number_after(const char *text, const char *word)
 
 size_t fh_os_memory_used(void)
 {
-    char text[4096];
-    const char *at = text;
-    const char *file = memory_is_version_1 ? "memory.usage_in_bytes" : "memory.current";
-    if (!memory_group[0] || read_below(memory_group, file, text, sizeof text) <= 0) return 0;
-    uint64_t used = fh_parse_number(&at);
-    if (used == UINT64_MAX) return 0;
+    struct scratch *scratch = memory_group[0] ? get_scratch() : NULL;
+    if (!scratch) return 0;
+    uint64_t used = 0, idle = 0;
+    const char *at = scratch->text;
+    if (read_below(scratch, memory_group, memory_is_version_1 ? "memory.usage_in_bytes" : "memory.current"))
+        used = fh_parse_number(&at);
+    if (used == UINT64_MAX) used = 0;
     /* Files that nobody reads any more are the kernel's to drop: no sign of pressure. */
-    if (read_below(memory_group, "memory.stat", text, sizeof text) <= 0) return used;
-    uint64_t idle = number_after(text, memory_is_version_1 ? "total_inactive_file" : "inactive_file");
+    if (used && read_below(scratch, memory_group, "memory.stat"))
+        idle = number_after(scratch->text, memory_is_version_1 ? "total_inactive_file" : "inactive_file");
+    drop_scratch(scratch);
     return idle < used ? used - idle : 0;
 }
