@@ -62,6 +62,6 @@ int main(void)
     puts(".SS Slabs of each size class\nWith the label\n.IR size_bytes .");
 #define FH_CLASS_COUNTER(name, kind, unit, help) print_entry("class_", #name, kind, unit, help);
 #include "counters.def"
-    puts(".SH SEE ALSO\n.BR freehold (1),\n.BR freehold (3)");
+    puts(".SH SEE ALSO\n.BR freehold (1),\n.BR freehold (3),\n.BR freehold\\-snapshot (5)");
     return ferror(stdout) != 0;
 }
