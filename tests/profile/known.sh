@@ -54,11 +54,15 @@ read -r answer <ready
 "$FREEHOLD" profile --json $pid >outside.json || fail "profile PID: status $?"
 "$FREEHOLD" profile -o outside.pb $pid || fail "profile -o: status $?"
 "$FREEHOLD" profile --leaks $pid >leaks.text || fail "profile --leaks PID: status $?"
+"$FREEHOLD" snapshot $pid -o then.snap >/dev/null || fail "snapshot: status $?"
 kill $pid
 wait $pid 2>/dev/null
+"$FREEHOLD" profile --json then.snap >then.json || fail "profile SNAPSHOT: status $?"
+"$FREEHOLD" profile then.snap | grep -q '^  live  ' || fail "profile SNAPSHOT: $("$FREEHOLD" profile then.snap)"
 "$FREEHOLD" profile --json inside.pb >inside.json
 "$FREEHOLD" profile --json outside.pb >again.json || fail "profile of what profile -o has written: status $?"
 judged same inside.json outside.json
 judged same inside.json again.json
+judged same inside.json then.json
 grep -q 'known_stay_large() at known.c:' leaks.text || fail "--leaks PID: $(cat leaks.text)"
 finish

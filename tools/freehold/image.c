@@ -250,6 +250,17 @@ static int open_file(const char *verb, const char *path, struct fh_image *image)
     return FH_EXIT_FAILED;
 }
 
+bool fh_image_is_file(const char *path)
+{
+    struct stat about;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    bool is_one = fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && (fh_image_is_snapshot(fd) || fh_image_is_core(fd));
+    close(fd);
+    return is_one;
+}
+
 int fh_image_open(const char *verb, const char *word, unsigned flags, struct fh_image **out)
 {
     struct fh_image *image = calloc(1, sizeof(*image));

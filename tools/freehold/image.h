@@ -50,6 +50,8 @@ enum fh_image_flags {
 
 /* `word` is a process id or a file name. 0, or FH_EXIT_FAILED or FH_EXIT_USAGE when the reason has been printed. */
 int fh_image_open(const char *verb, const char *word, unsigned flags, struct fh_image **image);
+/* Whether it is a file that fh_image_open reads. */
+bool fh_image_is_file(const char *path);
 void fh_image_close(struct fh_image *image);
 const struct fh_image_about *fh_image_about(const struct fh_image *image);
 const struct fh_image_root *fh_image_root(const struct fh_image *image);

@@ -62,6 +62,8 @@ static size_t list_ranges(struct fh_image *image, struct range *ranges)
         {samples, samples ? sizeof(struct fh_samples) : 0},
         {samples ? fh_image_read_number(image, samples + offsetof(struct fh_samples, block_addresses), 8) : 0,
          FH_SAMPLES_BLOCKS * sizeof(uint64_t)},
+        {samples ? fh_image_read_number(image, samples + offsetof(struct fh_samples, bucket_addresses), 8) : 0,
+         samples ? 4 * fh_image_read_number(image, samples + offsetof(struct fh_samples, bucket_count), 8) : 0},
     };
     size_t count = 0;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

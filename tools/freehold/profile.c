@@ -65,7 +65,7 @@ int fh_profile_open_mapping(const struct fh_profile *profile, const struct fh_pr
         .path = mapping->path, .start = mapping->start, .code_start = mapping->start, .code_end = mapping->limit};
     if (mapping->path[0] != '/') /* [vdso] */
         return -1;
-    if (profile->pid)
+    if (profile->is_running)
         return fh_process_open_file(profile->pid, &file);
     return open(mapping->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }

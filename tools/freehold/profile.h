@@ -1,6 +1,6 @@
 /*
  * profile.h - a sampled profile: of each call stack what it has allocated and what of it lives, as estimated. Read from
- * a running process, or from a file that the library wrote.
+ * a running process, from a snapshot or core of one, or from a file that the library wrote.
  */
 #ifndef FREEHOLD_TOOL_PROFILE_H
 #define FREEHOLD_TOOL_PROFILE_H
@@ -37,13 +37,14 @@ struct fh_profile {
     uint64_t interval_bytes, started_unix_ns, duration_ns;
     uint64_t lost;      /* samples for which there was no room: the values are too low */
     uint64_t truncated; /* stacks that may go on */
-    pid_t pid;          /* of a running process; 0: from a file, written when a process ended or when it said so */
+    pid_t pid;          /* of the process whose heap was read; 0: the process wrote it, at its end or when it said so */
+    bool is_running;    /* the process can be asked for its files; of a snapshot or core it cannot */
     char name[64];      /* of the process, or the file */
 };
 
 /* A file in pprof's format, not compressed. 0, or an exit status when the reason has been printed. */
 int fh_profile_read_file(const char *verb, const char *path, struct fh_profile *profile);
-/* The tables of a running process. */
+/* The tables of a running process, or of one as a snapshot or core has it. */
 int fh_profile_read_image(const char *verb, const char *word, struct fh_profile *profile);
 void fh_profile_free(struct fh_profile *profile);
 

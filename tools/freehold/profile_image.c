@@ -1,5 +1,5 @@
 /*
- * profile_image.c - the profile of a running process, from the library's tables (freehold_samples.h). What is read may
+ * profile_image.c - the profile of a process, or of a snapshot or core of one, from the library's tables (freehold_samples.h). What is read may
  * be changing or damaged: numbers are checked against the sizes of the tables.
  */
 #include "cli.h"
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -110,6 +111,15 @@ static bool read_stacks(struct reader *reader)
     return good;
 }
 
+/* Not a file that was built anew since a snapshot was taken: its build id would be taken for that of the mapping. */
+static bool is_of_then(struct fh_image *image, int fd)
+{
+    const struct fh_image_about *about = fh_image_about(image);
+    struct stat info;
+    return about->kind == FH_IMAGE_PROCESS || about->taken_ns == 0 ||
+           (fstat(fd, &info) == 0 && (uint64_t)info.st_mtim.tv_sec * 1000000000 <= about->taken_ns);
+}
+
 static bool read_mappings(struct reader *reader)
 {
     struct fh_profile *profile = reader->profile;
@@ -126,10 +136,11 @@ static bool read_mappings(struct reader *reader)
             return false;
         profile->mapping_count++;
         int fd = fh_profile_open_mapping(profile, mapping);
-        if (fd >= 0) {
+        if (fd < 0)
+            continue;
+        if (is_of_then(reader->image, fd))
             fh_build_id_read(fd, mapping->build_id);
-            close(fd);
-        }
+        close(fd);
     }
     return profile->mappings != NULL;
 }
@@ -155,7 +166,8 @@ static int read_all(const char *verb, const char *word, struct reader *reader)
     profile->started_unix_ns = reader->root.started_unix_ns;
     profile->duration_ns = less(now, profile->started_unix_ns);
     profile->lost = reader->root.lost_samples + reader->root.lost_stacks;
-    profile->pid = about->kind == FH_IMAGE_PROCESS ? about->pid : 0;
+    profile->pid = about->pid;
+    profile->is_running = about->kind == FH_IMAGE_PROCESS;
     snprintf(profile->name, sizeof(profile->name), "%s", about->name);
     if (read_stacks(reader) && read_mappings(reader))
         return 0;

@@ -1,5 +1,5 @@
 /*
- * verb_profile.c - `freehold profile PID|FILE`: where a program allocates, and what it holds, by call stack.
+ * verb_profile.c - `freehold profile PID|SNAPSHOT|CORE|FILE`: where a program allocates, and what it holds, by call stack.
  */
 #include "cli.h"
 #include "profile.h"
@@ -129,9 +129,10 @@ static int profile_run(int argc, char **argv)
             request.word = argv[optind++];
     } while (optind < argc);
     if (!request.word)
-        return fh_say_usage("profile", "a process ID, or the file of a profile, is missing");
-    int status = is_pid(request.word) ? fh_profile_read_image("profile", request.word, &profile)
-                                      : fh_profile_read_file("profile", request.word, &profile);
+        return fh_say_usage("profile", "a process ID, a snapshot, a core or the file of a profile is missing");
+    bool is_image = is_pid(request.word) || fh_image_is_file(request.word);
+    int status = is_image ? fh_profile_read_image("profile", request.word, &profile)
+                          : fh_profile_read_file("profile", request.word, &profile);
     if (status == 0)
         status = show(&request, &profile);
     fh_profile_free(&profile);
@@ -140,13 +141,14 @@ static int profile_run(int argc, char **argv)
 
 const struct fh_verb fh_verb_profile = {
     .name = "profile",
-    .synopsis = "[OPTION...] PID|FILE",
+    .synopsis = "[OPTION...] PID|SNAPSHOT|CORE|FILE",
     .summary = "where a program allocates and what it holds, by call stack",
     .help = "Shows the call stacks from which most of what lives was allocated: of a process\n"
-            "that was started with 'freehold run --profile', read from outside, or of the\n"
-            "FILE that such a process has written at its end. Blocks are chosen at random,\n"
-            "and what is shown is estimated from them, without bias: a stack that holds many\n"
-            "times 512 KiB is seen well, one that holds less may be missing.\n"
+            "that was started with 'freehold run --profile', read from outside, of a\n"
+            "snapshot or core of one, or of the FILE that such a process has written at its\n"
+            "end. Blocks are chosen at random, and what is shown is estimated from them,\n"
+            "without bias: a stack that holds many times 512 KiB is seen well, one that\n"
+            "holds less may be missing.\n"
             "\n"
             "Options:\n"
             "  --leaks           what was not freed at exit; of a process what lives now\n"
