@@ -25,6 +25,7 @@ for sites in 0 1; do
     grep -q FREEHOLD_RETURN out && fail "pins: an option that nobody has set: $(cat out)"
     ok "$FREEHOLD" explain $sites.snap
     says "^  = from the kernel"
+    awk 'length > 80 { bad = 1 } END { exit bad }' out || fail "explain: over 80 columns: $(cat out)"
     if grep -q "the ledger says" out; then
         fail "sites $sites: the account does not add up: $(cat out)"
     fi

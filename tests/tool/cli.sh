@@ -22,7 +22,12 @@ for verb in run which help; do
     expect 0 "$text" "" "$FREEHOLD" $verb --help
     expect 0 "$text" "" "$FREEHOLD" $verb -h
     printf '%s\n' "$overview" | grep -q "^  $verb  *[a-z]" || fail "--help does not list $verb"
-    printf '%s\n' "$text" | awk 'length > 80 { print; bad = 1 } END { exit bad }' || fail "help $verb: over 80 columns"
+done
+verbs=$(printf '%s\n' "$overview" | sed -n '/^Verbs:$/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p')
+[ "$(printf '%s\n' "$verbs" | wc -l)" -ge 10 ] || fail "--help lists only: $verbs"
+for verb in $verbs; do
+    "$FREEHOLD" help "$verb" >text || fail "help $verb: status $?"
+    awk 'length > 80 { print; bad = 1 } END { exit bad }' text || fail "help $verb: over 80 columns"
 done
 printf '%s\n' "$overview" | awk 'length > 80 { print; bad = 1 } END { exit bad }' || fail "--help: over 80 columns"
 

@@ -108,7 +108,7 @@ void fh_foreign_read(struct fh_image *image, struct fh_foreign *foreign)
 static void print_line(const char *label, uint64_t bytes, const char *meaning)
 {
     char text[FH_UNIT_BYTES];
-    printf("  %-17s %18s%s%s\n", label, fh_grouped(bytes, text), *meaning ? "  " : "", meaning);
+    printf("  %-17s %15s%s%s\n", label, fh_grouped(bytes, text), *meaning ? "  " : "", meaning);
 }
 
 void fh_foreign_print(struct fh_image *image, const struct fh_foreign *foreign)

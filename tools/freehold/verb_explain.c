@@ -18,25 +18,25 @@ static void print_account(const struct fh_explanation *explanation)
     uint64_t bytes = 0, resident = 0;
     bool knows_pages = explanation->about->knows_pages;
 
-    printf("account, in bytes                held%s\n", knows_pages ? "        in memory" : "");
+    printf("account, in bytes              held%s\n", knows_pages ? "       in memory" : "");
     for (int i = 0; i < FH_ITEMS; i++) {
-        printf("  %-17s %18s", fh_item_names[i], fh_grouped(account->bytes[i], a));
+        printf("  %-17s %15s", fh_item_names[i], fh_grouped(account->bytes[i], a));
         if (knows_pages)
-            printf(" %16s", fh_grouped(account->resident[i], b));
+            printf(" %15s", fh_grouped(account->resident[i], b));
         printf("  %s\n", fh_item_meanings[i]);
         bytes += account->bytes[i];
         resident += account->resident[i];
     }
-    printf("  %-17s %18s", "= from the kernel", fh_grouped(bytes, a));
+    printf("  %-17s %15s", "= from the kernel", fh_grouped(bytes, a));
     if (knows_pages)
-        printf(" %16s", fh_grouped(resident, b));
+        printf(" %15s", fh_grouped(resident, b));
     putchar('\n');
     uint64_t ledger = account->obtained_bytes - account->returned_bytes;
     if (account->gap_bytes)
-        printf("  %-17s %18s  changing while it was read, or damaged\n", "not readable",
+        printf("  %-17s %15s  changing while it was read, or damaged\n", "not readable",
                fh_grouped(account->gap_bytes, a));
     if (ledger != bytes + account->gap_bytes)
-        printf("  %-17s %18s  obtained less returned, by then\n", "the ledger says", fh_grouped(ledger, a));
+        printf("  %-17s %15s  obtained less returned, by then\n", "the ledger says", fh_grouped(ledger, a));
 }
 
 static void print_reconciliation(const struct fh_explanation *explanation)
@@ -47,16 +47,16 @@ static void print_reconciliation(const struct fh_explanation *explanation)
     if (!explanation->about->knows_pages)
         return;
     printf("\nresident (smaps)\n");
-    printf("  %-17s %18s\n", "whole process", fh_grouped(explanation->rss_bytes, a));
-    printf("  %-17s %18s  %.2f %% off the account's %s\n", "of it the heap", fh_grouped(smaps, a),
+    printf("  %-17s %15s\n", "whole process", fh_grouped(explanation->rss_bytes, a));
+    printf("  %-17s %15s  %.2f %% off the account's %s\n", "of it the heap", fh_grouped(smaps, a),
            fh_percent(difference, smaps), "\"in memory\"");
     for (int i = 0; i < FH_OTHERS; i++) {
         if (explanation->others[i].rss_bytes)
-            printf("  %-17s %18s  %s\n", fh_other_names[i], fh_grouped(explanation->others[i].rss_bytes, a),
+            printf("  %-17s %15s  %s\n", fh_other_names[i], fh_grouped(explanation->others[i].rss_bytes, a),
                    fh_other_meanings[i]);
     }
     if (explanation->swap_bytes)
-        printf("  %-17s %18s  of the whole process\n", "swapped out", fh_grouped(explanation->swap_bytes, a));
+        printf("  %-17s %15s  of the whole process\n", "swapped out", fh_grouped(explanation->swap_bytes, a));
 }
 
 static void print_text(const struct fh_explanation *explanation)

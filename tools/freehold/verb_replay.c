@@ -77,7 +77,7 @@ static int run(int argc, char **argv)
 
 const struct fh_verb fh_verb_replay = {
     .name = "replay",
-    .synopsis = "TRACE [--with ALLOCATOR,...] [--json] [--html FILE] | --stat",
+    .synopsis = "TRACE [OPTION...]",
     .summary = "make the calls of a trace again, on several allocators",
     .help = "Makes the calls that 'freehold record' wrote to TRACE, with as many threads and\n"
             "in the same order where threads depend on each other, once for each allocator,\n"

@@ -252,7 +252,7 @@ class Image:
 # --- heap ---
 
 MEANINGS = (('live', 'held by the program'), ('rounding', 'gaps that no block can use'),
-            ('cached', 'freed, kept by threads'), ('free', 'freed, held for the next request'),
+            ('cached', 'freed, kept by threads'), ('free', 'freed, for the next request'),
             ('untouched', 'address space, no memory'), ('metadata', 'tags, slab heads, page map'))
 
 
