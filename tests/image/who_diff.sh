@@ -78,6 +78,7 @@ assert any(frame["function"] == "grow_here" for frame in site["stack"])
 END
 fi
 stop
-expect 2 "" "freehold diff: the second snapshot is missing; see freehold help diff" "$FREEHOLD" diff before.snap
+expect 2 "" "freehold diff: AFTER is missing: a second snapshot, or the process; see freehold help diff" \
+    "$FREEHOLD" diff before.snap
 exits 1 "$FREEHOLD" diff before.snap /nowhere
 finish

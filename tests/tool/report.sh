@@ -45,6 +45,9 @@ expect 2 '' 'freehold report: a process ID, a snapshot, a core file or a trace i
     "$FREEHOLD" report -o page.html
 expect 2 '' "freehold report: one trace at a time, not 'trace' as well; see freehold help report" \
     "$FREEHOLD" report -o page.html trace trace
+expect 2 '' "freehold report: 'r.pdf' does not end in .html; see freehold help report" \
+    "$FREEHOLD" report -o r.pdf trace
+[ -e r.pdf ] && fail "r.pdf was written"
 expect 1 '' 'freehold report: ./no/page.html: cannot be written: No such file or directory' \
     "$FREEHOLD" report -o ./no/page.html trace --with freehold
 finish

@@ -17,7 +17,8 @@ block=$(od -An -t u4 -j 16 -N 4 t | tr -d ' ') # header_bytes: where the first b
 for verb in "--stat" "--with glibc"; do
     change t 3
     # shellcheck disable=SC2086
-    expect 1 "" "freehold replay: bad: not a trace of freehold record" "$FREEHOLD" replay bad $verb
+    expect 1 "" "freehold replay: bad: not a trace; freehold record -o FILE -- COMMAND makes one" \
+        "$FREEHOLD" replay bad $verb
     change t 30
     # shellcheck disable=SC2086
     expect 1 "" "freehold replay: bad: its header is damaged" "$FREEHOLD" replay bad $verb

@@ -22,11 +22,14 @@ expect 2 "" "freehold replay: a trace is missing; freehold record makes one; see
     "$FREEHOLD" replay
 expect 2 "" "freehold replay: one trace at a time, not 'u' as well; see freehold help replay" "$FREEHOLD" replay t u
 expect 2 "" "freehold replay: --with names no allocator; see freehold help replay" "$FREEHOLD" replay t --with ,
-expect 1 "" "freehold replay: none: cannot be opened: No such file or directory" "$FREEHOLD" replay none
+expect 1 "" "freehold replay: none: cannot be opened: No such file or directory; freehold record -o FILE -- COMMAND \
+makes a trace" "$FREEHOLD" replay none
 expect 1 "" "freehold replay: folder: not a regular file" "$FREEHOLD" replay folder
 : >empty
-expect 1 "" "freehold replay: empty: not a trace of freehold record" "$FREEHOLD" replay empty
-expect 1 "" "freehold replay: empty: not a trace of freehold record" "$FREEHOLD" replay --stat empty
+expect 1 "" "freehold replay: empty: not a trace; freehold record -o FILE -- COMMAND makes one" \
+    "$FREEHOLD" replay empty
+expect 1 "" "freehold replay: empty: not a trace; freehold record -o FILE -- COMMAND makes one" \
+    "$FREEHOLD" replay --stat empty
 TMPDIR=/no/such expect 1 "" "freehold replay: cannot make a scratch file in /no/such: \
 No such file or directory; TMPDIR names another place for it" "$FREEHOLD" replay t
 if [ -c /dev/full ]; then

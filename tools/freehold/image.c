@@ -246,7 +246,8 @@ static int open_file(const char *verb, const char *path, struct fh_image *image)
             return fh_image_open_core(verb, path, fd, image);
     }
     close(fd);
-    fh_say(verb, "'%s' is neither a process id nor a snapshot nor a core file", path);
+    fh_say(verb, "'%s' is neither a process id nor a snapshot (freehold snapshot PID -o FILE makes one) nor a core file",
+           path);
     return FH_EXIT_FAILED;
 }
 
@@ -256,7 +257,8 @@ bool fh_image_is_file(const char *path)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return false;
-    bool is_one = fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && (fh_image_is_snapshot(fd) || fh_image_is_core(fd));
+    bool is_regular = fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
+    bool is_one = is_regular && (fh_image_is_snapshot(fd) || fh_image_is_core(fd));
     close(fd);
     return is_one;
 }

@@ -1,6 +1,6 @@
 /*
- * profile_image.c - the profile of a process, or of a snapshot or core of one, from the library's tables (freehold_samples.h). What is read may
- * be changing or damaged: numbers are checked against the sizes of the tables.
+ * profile_image.c - the profile of a process, or of a snapshot or core of one, from the library's tables
+ * (freehold_samples.h). What is read may be changing or damaged: numbers are checked against the sizes of the tables.
  */
 #include "cli.h"
 #include "profile.h"

@@ -77,7 +77,7 @@ static bool read_header(struct fh_trace_reader *reader)
     if (got < 0)
         return false;
     if ((size_t)got < sizeof(header->magic) || memcmp(header->magic, FH_TRACE_MAGIC, sizeof(header->magic)) != 0)
-        return fail(reader, "not a trace of freehold record");
+        return fail(reader, "not a trace; freehold record -o FILE -- COMMAND makes one");
     if ((size_t)got < sizeof(*header))
         return fail(reader, "cut off within its header");
     if (header->byte_order != FH_TRACE_BYTE_ORDER)
@@ -123,7 +123,7 @@ bool fh_trace_open(struct fh_trace_reader *reader, const char *path)
     memset(reader, 0, sizeof(*reader));
     reader->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (reader->fd < 0)
-        return fail(reader, "cannot be opened: %s", strerror(errno));
+        return fail(reader, "cannot be opened: %s; freehold record -o FILE -- COMMAND makes a trace", strerror(errno));
     if (fstat(reader->fd, &info) != 0 || !S_ISREG(info.st_mode))
         return fail(reader, "not a regular file");
     reader->file_bytes = (uint64_t)info.st_size;

@@ -54,7 +54,8 @@ static int diff_run(int argc, char **argv)
             words[count++] = argv[optind++];
     } while (optind < argc);
     if (count < FH_SIDES)
-        return fh_say_usage("diff", count ? "the second snapshot is missing" : "two snapshots are missing");
+        return fh_say_usage("diff", count ? "AFTER is missing: a second snapshot, or the process"
+                                           : "two snapshots are missing");
     return diff(words, json);
 }
 

@@ -1,5 +1,6 @@
 /*
- * verb_profile.c - `freehold profile PID|SNAPSHOT|CORE|FILE`: where a program allocates, and what it holds, by call stack.
+ * verb_profile.c - `freehold profile PID|SNAPSHOT|CORE|FILE`: where a program allocates, and what it holds, by call
+ * stack.
  */
 #include "cli.h"
 #include "profile.h"
@@ -33,7 +34,7 @@ static bool parse_value(const char *word, enum fh_profile_value *value)
     return false;
 }
 
-static bool parse_top(const char *word, size_t *top)
+static bool parse_top(const char *option, const char *word, size_t *top)
 {
     char *end;
     errno = 0;
@@ -42,7 +43,7 @@ static bool parse_top(const char *word, size_t *top)
         *top = value;
         return true;
     }
-    fh_say_usage("profile", "--top takes how many call stacks to show, not '%s'", word);
+    fh_say_usage("profile", "%s takes how many call stacks to show, not '%s'", option, word);
     return false;
 }
 
@@ -91,12 +92,13 @@ static bool is_pid(const char *word) { return *word && strspn(word, "0123456789"
 
 static int profile_run(int argc, char **argv)
 {
-    enum { BY = 256, TOP };
+    enum { BY = 256, TOP, ROWS };
     static const struct option options[] = {
         {"leaks", no_argument, NULL, 'l'},   {"collapsed", no_argument, NULL, 'c'},
         {"json", no_argument, NULL, 'j'},    {"output", required_argument, NULL, 'o'},
         {"by", required_argument, NULL, BY}, {"top", required_argument, NULL, TOP},
-        {"help", no_argument, NULL, 'h'},    {NULL, 0, NULL, 0},
+        {"rows", required_argument, NULL, ROWS}, {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     struct request request = {.by = FH_INUSE_SPACE, .top = 10};
     struct fh_profile profile;
@@ -116,7 +118,8 @@ static int profile_run(int argc, char **argv)
                     return FH_EXIT_USAGE;
                 break;
             case TOP:
-                if (!parse_top(optarg, &request.top))
+            case ROWS:
+                if (!parse_top(option == TOP ? "--top" : "--rows", optarg, &request.top))
                     return FH_EXIT_USAGE;
                 break;
             case 'h': fh_help_verb(&fh_verb_profile); return fh_finish_output("profile");
@@ -158,7 +161,7 @@ const struct fh_verb fh_verb_profile = {
             "                    and lines in it: for 'go tool pprof', speedscope, Perfetto\n"
             "  --by VALUE        inuse_space (what lives, in bytes), inuse_objects,\n"
             "                    alloc_space (since the start), or alloc_objects\n"
-            "  --top N           how many call stacks to show, 10 unless told\n"
+            "  --top N, --rows N how many call stacks to show, 10 unless told\n"
             "  -h, --help        show this text\n"
             "\n"
             "Exit status:\n"

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/utsname.h>
 
 enum { PIN_ROWS = 12, CELLS_MOST = 8192 };
@@ -158,6 +159,13 @@ static int take_word(struct request *request, char *word)
     return 0;
 }
 
+/* What is asked for under another ending would not be what it is. */
+static bool ends_in_html(const char *file)
+{
+    size_t length = strlen(file);
+    return length > 5 && strcasecmp(file + length - 5, ".html") == 0;
+}
+
 static int report_run(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -183,6 +191,7 @@ static int report_run(int argc, char **argv)
     if (request.count == 0 && !request.trace)
         return fh_say_usage("report", "a process ID, a snapshot, a core file or a trace is missing");
     if (!request.file) return fh_say_usage("report", "-o FILE.html is missing");
+    if (!ends_in_html(request.file)) return fh_say_usage("report", "'%s' does not end in .html", request.file);
     return report(&request);
 }
 
