@@ -102,7 +102,7 @@ FH_EXPORT int fh_stats_json(int fd)
     struct output out;
     begin(&out, fd);
     fh_counters_read_detailed(&detailed);
-    add(&out, "{\"freehold\": \"");
+    add(&out, "{\"version\": \"");
     add(&out, VERSION);
     add(&out, "\", \"pid\": ");
     add_number(&out, (uint64_t)fh_os_pid());

@@ -69,7 +69,7 @@ for line in open("who.json"):
     who = json.loads(line)
     assert who["is"] == "slab object" and int(who["address"], 16) == int(sys.argv[1], 16)
     assert who["block"]["state"] == "live" and who["slab"]["object_bytes"] == 48
-    assert who["stack"][0]["function"] == "make_block"
+    assert who["stack"][0]["function"] == "make_block" and isinstance(who["stack"][0]["offset"], int)
 diff = json.load(open("diff.json"))
 assert diff["after"]["live_blocks"] - diff["before"]["live_blocks"] >= 10000
 site = diff["sites"][0]

@@ -87,7 +87,7 @@ def agree(text, values):
                 label, of = ('size_bytes', part['size_bytes']) if key == 'class' else ('heap', part['number'])
                 wanted.update({(f'freehold_{key}_{k}', f'{label}="{of}"'): v for k, v in part.items()
                                if k not in ('size_bytes', 'number')})
-        elif key not in ('freehold', 'pid', 'process'):
+        elif key not in ('version', 'pid', 'process'):
             wanted[f'freehold_{key}', ''] = value
     got = {(name, label): int(value) for name, family in text.items() if family['type'] != 'info'
            for label, value in family['samples'].items()}

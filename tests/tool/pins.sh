@@ -57,7 +57,7 @@ says "FREEHOLD_RETURN=0"
 names "$first made it"
 [ "$(held top)" -gt 200000000 ] || fail "top: $(held top) bytes are held"
 says "$(cat address) 208 top"
-json "$adds_up and p['blocks'][0]['address'] == $(cat address) and p['blocks'][0]['live_blocks_above'] == 0 and \
+json "$adds_up and p['blocks'][0]['address'] == hex($(cat address)) and p['blocks'][0]['live_blocks_above'] == 0 and \
 p['blocks'][0]['held_bytes'] > 200e6 and p['knows_sites'] and p['blocks'][0]['site'] == p['sites'][0]['site'] and \
 p['sites'][0]['holders'] == p['sites'][0]['live_blocks'] == 1 and 0 <= p['sites'][0]['oldest_ms'] < 600e3"
 # What it says of malloc_trim is so.

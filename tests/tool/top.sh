@@ -28,6 +28,7 @@ top, account = json.load(open('top.json')), json.load(open('top.json'))['account
 assert 1000 <= [size for size in top['sizes'] if size['size_bytes'] == 208][0]['live'] < 1100, top['sizes']
 assert top['threads'][0]['tid'] in (0, $pid) and len(top['threads']) == 1
 assert 150e3 < sum(cell['live_bytes'] for cell in top['map']) < 3e6, top['map']
+assert all(int(cell['start'], 16) % 4096 == 0 for cell in top['map']), top['map']
 assert top['sites'][0]['live_blocks'] >= 1 and not top['sites'][0]['estimated']
 mine = [process for process in json.load(open('list.json')) if process['pid'] == $pid]
 assert mine[0]['process'] == 'helper_pins' and mine[0]['live_bytes'] == account['live_bytes'], mine" || fail "JSON"

@@ -46,7 +46,7 @@ static void json_has_every_counter_once(void **state)
     char member[128];
     for (size_t i = 0; i < 500; i++) fh_test_malloc(i);
     write_to_text(fh_stats_json);
-    assert_memory_equal(text, "{\"freehold\": \"", 14);
+    assert_memory_equal(text, "{\"version\": \"", 13);
     assert_string_equal(text + strlen(text) - 4, "}]}\n");
     assert_int_equal(times("{") + times("["), times("}") + times("]"));
     assert_int_equal(times("\"pid\": 4711"), 1);

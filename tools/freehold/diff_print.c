@@ -243,13 +243,9 @@ void fh_diff_print(const struct fh_diff *diff)
 
 static void json_frame(const struct fh_source *source, unsigned index)
 {
-    printf("%s{\"function\": ", index ? ", " : "");
-    fh_json_string(source->function[0] ? source->function : NULL);
-    printf(", \"file\": ");
-    fh_json_string(source->file[0] ? source->file : NULL);
-    printf(", \"line\": %u, \"module\": ", source->line);
-    fh_json_string(source->module[0] ? source->module : NULL);
-    printf(", \"offset\": \"0x%" PRIx64 "\"}", source->offset);
+    printf("%s{", index ? ", " : "");
+    fh_source_json(source);
+    putchar('}');
 }
 
 static void json_sites(const struct fh_diff *diff)

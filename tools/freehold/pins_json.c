@@ -23,17 +23,6 @@ static void print_sum(const struct fh_pin_sum *sum)
            sum->live_blocks, sum->live_bytes);
 }
 
-static void print_source(const struct fh_source *source)
-{
-    printf("{\"function\": ");
-    fh_json_string(source->function[0] ? source->function : NULL);
-    printf(", \"file\": ");
-    fh_json_string(source->file[0] ? source->file : NULL);
-    printf(", \"line\": %u, \"module\": ", source->line);
-    fh_json_string(source->module[0] ? source->module : NULL);
-    printf(", \"offset\": %" PRIu64 "}", source->offset);
-}
-
 static void print_stack(struct fh_pins_report *report, uint32_t stack)
 {
     struct fh_source *sources = stack ? calloc(FH_SOURCES_MOST, sizeof(*sources)) : NULL;
@@ -42,8 +31,9 @@ static void print_stack(struct fh_pins_report *report, uint32_t stack)
     size_t count = sources ? fh_pins_stack(report, stack, FH_SOURCES_MOST, sources, &own, &truncated) : 0;
     printf("\"own\": %zu, \"truncated\": %s, \"stack\": [", own, truncated ? "true" : "false");
     for (size_t i = 0; i < count; i++) {
-        printf(i ? ", " : "");
-        print_source(&sources[i]);
+        printf(i ? ", {" : "{");
+        fh_source_json(&sources[i]);
+        putchar('}');
     }
     putchar(']');
     free(sources);
@@ -67,7 +57,7 @@ static void print_blocks(struct fh_pins_report *report)
     for (size_t i = 0; i < pins->block_count; i++) {
         const struct fh_pin_block *block = &pins->blocks[i];
         uint32_t stack = block->site == FH_PIN_NO_SITE ? 0 : pins->sites[block->site].stack;
-        printf("%s{\"address\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"held_bytes\": %" PRIu64 ", ", i ? ", " : "",
+        printf("%s{\"address\": \"0x%" PRIx64 "\", \"bytes\": %" PRIu64 ", \"held_bytes\": %" PRIu64 ", ", i ? ", " : "",
                block->address, block->bytes, block->total);
         print_held(block->held);
         printf("\"live_blocks_above\": %" PRIu64 ", ", block->above);

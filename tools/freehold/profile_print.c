@@ -130,13 +130,9 @@ static void print_json_frames(const struct fh_profile_stack *stack, struct fh_pr
     for (size_t i = 0; i < stack->depth; i++) {
         size_t count = fh_profile_names_find(names, stack->frames[i], sources);
         for (size_t n = 0; n < count; n++, first = false) {
-            printf("%s{\"address\": \"0x%" PRIx64 "\", \"module\": ", first ? "" : ", ", stack->frames[i]);
-            fh_json_string(sources[n].module[0] ? sources[n].module : NULL);
-            printf(", \"offset\": %" PRIu64 ", \"function\": ", sources[n].offset);
-            fh_json_string(sources[n].function[0] ? sources[n].function : NULL);
-            printf(", \"file\": ");
-            fh_json_string(sources[n].file[0] ? sources[n].file : NULL);
-            printf(", \"line\": %u}", sources[n].line);
+            printf("%s{\"address\": \"0x%" PRIx64 "\", ", first ? "" : ", ", stack->frames[i]);
+            fh_source_json(&sources[n]);
+            putchar('}');
         }
     }
 }

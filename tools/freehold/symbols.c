@@ -5,6 +5,7 @@
 
 #include "dwarf.h"
 #include "elf_file.h"
+#include "json.h"
 #include "process.h"
 
 #include <fcntl.h>
@@ -161,4 +162,15 @@ void fh_source_text(const struct fh_source *source, bool whole_path, char *text,
         if ((unsigned char)*at < 0x20 || *at == 0x7f)
             *at = '?';
     }
+}
+
+void fh_source_json(const struct fh_source *source)
+{
+    printf("\"function\": ");
+    fh_json_string(source->function[0] ? source->function : NULL);
+    printf(", \"file\": ");
+    fh_json_string(source->file[0] ? source->file : NULL);
+    printf(", \"line\": %u, \"module\": ", source->line);
+    fh_json_string(source->module[0] ? source->module : NULL);
+    printf(", \"offset\": %" PRIu64, source->offset);
 }

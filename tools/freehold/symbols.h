@@ -30,4 +30,8 @@ size_t fh_symbols_find(struct fh_symbols *symbols, uint64_t address, struct fh_s
  * folders unless `whole_path`. */
 void fh_source_text(const struct fh_source *source, bool whole_path, char *text, size_t text_bytes);
 
+/* The members of a JSON object, without its braces: "function", "file", "line", "module", "offset"; null for what is
+ * not known. */
+void fh_source_json(const struct fh_source *source);
+
 #endif

@@ -68,7 +68,7 @@ static void print_map(const struct fh_top *top)
             for (int item = 0; item < FH_CELL_ITEMS; item++)
                 sum[item] += top->cells[cell].bytes[item];
         }
-        printf("%s{\"start\": %" PRIu64 ", \"bytes\": %" PRIu64, i ? ", " : "", top->cells[from].start,
+        printf("%s{\"start\": \"0x%" PRIx64 "\", \"bytes\": %" PRIu64, i ? ", " : "", top->cells[from].start,
                (to - from) * top->cell_bytes);
         if (top->cells_know_blocks)
             printf(", \"live_bytes\": %" PRIu64 ", \"cached_bytes\": %" PRIu64 ", \"free_bytes\": %" PRIu64 "}",

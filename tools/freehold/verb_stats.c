@@ -16,7 +16,7 @@ static void print_json(const struct fh_counters_read *read)
 {
     const struct fh_image_about *about = &read->about;
     const struct fh_image_counters *counters = &read->counters;
-    printf("{\"freehold\": \"%u.%u.%u\", \"pid\": %ld, \"process\": ", about->version >> 16, about->version >> 8 & 255,
+    printf("{\"version\": \"%u.%u.%u\", \"pid\": %ld, \"process\": ", about->version >> 16, about->version >> 8 & 255,
            about->version & 255, (long)about->pid);
     fh_json_string(about->name);
 #define FH_COUNTER(name, kind, unit, label, remark, help) printf(", \"" #name "\": %" PRIu64, counters->name);

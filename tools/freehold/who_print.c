@@ -251,13 +251,9 @@ static void json_block(const char *name, const struct fh_who_block *block)
 static void json_frame(const struct fh_source *source, const char *text, bool is_first, void *arg)
 {
     (void)arg, (void)text;
-    printf("%s{\"function\": ", is_first ? ", \"stack\": [" : ", ");
-    fh_json_string(source->function[0] ? source->function : NULL);
-    printf(", \"file\": ");
-    fh_json_string(source->file[0] ? source->file : NULL);
-    printf(", \"line\": %u, \"module\": ", source->line);
-    fh_json_string(source->module[0] ? source->module : NULL);
-    printf(", \"offset\": \"0x%" PRIx64 "\"}", source->offset);
+    printf("%s{", is_first ? ", \"stack\": [" : ", ");
+    fh_source_json(source);
+    putchar('}');
 }
 
 void fh_who_print_json(struct fh_image *image, const struct fh_who *who)
