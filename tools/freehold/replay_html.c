@@ -5,7 +5,7 @@
 
 #include "cli.h"
 #include "html.h"
-#include "numbers.h"
+#include "units.h"
 
 #include <stdio.h>
 
@@ -25,7 +25,7 @@ static void put_name(FILE *out, const struct fh_replay *replay, size_t i)
 
 static void put_figures(FILE *out, const struct fh_replay *replay)
 {
-    char a[FH_NUMBER_BYTES], b[FH_NUMBER_BYTES];
+    char a[FH_UNIT_BYTES], b[FH_UNIT_BYTES];
     fprintf(out, "<h2>Time and memory</h2>\n<div class=\"wide\"><table>\n<tr><th></th><th>time</th><th>CPU</th>"
                  "<th>peak MiB</th><th>final MiB</th><th>peak / live</th></tr>\n");
     for (size_t i = 0; i < replay->count; i++) {
@@ -33,7 +33,7 @@ static void put_figures(FILE *out, const struct fh_replay *replay)
         fprintf(out, "<tr>");
         put_name(out, replay, i);
         fprintf(out, "<td>%s</td><td>%s</td><td>%.1f</td><td>%.1f</td><td>%.3f</td></tr>\n",
-                fh_duration(a, result->wall_ns), fh_duration(b, result->cpu_ns),
+                fh_duration(result->wall_ns, a), fh_duration(result->cpu_ns, b),
                 (double)result->peak_rss_bytes / (1 << 20), (double)result->final_rss_bytes / (1 << 20),
                 fh_replay_fragmentation(result));
     }
@@ -42,7 +42,7 @@ static void put_figures(FILE *out, const struct fh_replay *replay)
 
 static void put_latencies(FILE *out, const struct fh_replay *replay, int call)
 {
-    char text[FH_NUMBER_BYTES];
+    char text[FH_UNIT_BYTES];
     if (replay->results[0].latency[call].count == 0)
         return;
     fprintf(out,
@@ -53,7 +53,7 @@ static void put_latencies(FILE *out, const struct fh_replay *replay, int call)
         fprintf(out, "<tr>");
         put_name(out, replay, i);
         for (int j = 0; j < FH_REPLAY_PERCENTILES; j++)
-            fprintf(out, "<td>%s</td>", fh_duration(text, replay->results[i].latency[call].ns[j]));
+            fprintf(out, "<td>%s</td>", fh_duration(replay->results[i].latency[call].ns[j], text));
         fprintf(out, "</tr>\n");
     }
     fprintf(out, "</table></div>\n");
@@ -93,14 +93,14 @@ void fh_replay_put_html(const struct fh_replay *replay, FILE *out)
 
 int fh_replay_write_html(const struct fh_replay *replay, const char *file)
 {
-    char calls[FH_NUMBER_BYTES];
+    char calls[FH_UNIT_BYTES];
     FILE *out = fopen(file, "we");
     if (out) {
         fh_html_begin(out, "freehold replay");
         fprintf(out, "<main class=\"narrow\">\n<h1>");
         fh_html_text(out, replay->reader->command);
         fprintf(out, "</h1>\n<p>%s calls, %llu %s, at most %.1f MiB live</p>\n",
-                fh_number(calls, replay->plan->calls), (unsigned long long)replay->plan->threads,
+                fh_grouped(replay->plan->calls, calls), (unsigned long long)replay->plan->threads,
                 replay->plan->threads == 1 ? "thread" : "threads",
                 (double)replay->plan->peak_live_bytes / (1 << 20));
         fh_replay_put_html(replay, out);

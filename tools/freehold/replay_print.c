@@ -4,7 +4,7 @@
 #include "replay_print.h"
 
 #include "json.h"
-#include "numbers.h"
+#include "units.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,18 +25,18 @@ static double mib(uint64_t bytes)
 
 static void print_latencies(const struct fh_replay *replay, enum fh_replay_call call)
 {
-    char text[FH_REPLAY_PERCENTILES][FH_NUMBER_BYTES], count[FH_NUMBER_BYTES];
+    char text[FH_REPLAY_PERCENTILES][FH_UNIT_BYTES], count[FH_UNIT_BYTES];
     char title[64];
     if (replay->results[0].latency[call].count == 0)
         return;
     snprintf(title, sizeof(title), "%s, %s calls", fh_replay_call_names[call],
-             fh_number(count, replay->results[0].latency[call].count));
+             fh_grouped(replay->results[0].latency[call].count, count));
     printf("\n%-*s %9s %9s %9s %9s %9s\n", NAME_COLUMNS,
            strlen(title) <= NAME_COLUMNS ? title : fh_replay_call_names[call], "p50", "p99", "p99.9", "p99.99", "max");
     for (size_t i = 0; i < replay->count; i++) {
         const double *ns = replay->results[i].latency[call].ns;
         for (int j = 0; j < FH_REPLAY_PERCENTILES; j++)
-            fh_duration(text[j], ns[j]);
+            fh_duration(ns[j], text[j]);
         printf("  %-*.*s %9s %9s %9s %9s %9s\n", NAME_COLUMNS - 2, NAME_COLUMNS - 2, replay->allocators[i].name,
                text[0], text[1], text[2], text[3], text[4]);
     }
@@ -44,16 +44,16 @@ static void print_latencies(const struct fh_replay *replay, enum fh_replay_call 
 
 void fh_replay_print_text(const struct fh_replay *replay)
 {
-    char a[FH_NUMBER_BYTES], b[FH_NUMBER_BYTES];
+    char a[FH_UNIT_BYTES], b[FH_UNIT_BYTES];
     printf("%.71s\n", replay->reader->command);
-    printf("%s calls, %llu %s, at most %.1f MiB live\n\n", fh_number(a, replay->plan->calls),
+    printf("%s calls, %llu %s, at most %.1f MiB live\n\n", fh_grouped(replay->plan->calls, a),
            (unsigned long long)replay->plan->threads, replay->plan->threads == 1 ? "thread" : "threads",
            mib(replay->plan->peak_live_bytes));
     printf("%-*s %9s %9s %9s %9s %9s\n", NAME_COLUMNS, "", "time", "CPU", "peak MiB", "final MiB", "peak/live");
     for (size_t i = 0; i < replay->count; i++) {
         const struct fh_replay_result *result = &replay->results[i];
         printf("  %-*.*s %9s %9s %9.1f %9.1f %9.3f\n", NAME_COLUMNS - 2, NAME_COLUMNS - 2,
-               replay->allocators[i].name, fh_duration(a, result->wall_ns), fh_duration(b, result->cpu_ns),
+               replay->allocators[i].name, fh_duration(result->wall_ns, a), fh_duration(result->cpu_ns, b),
                mib(result->peak_rss_bytes), mib(result->final_rss_bytes), fh_replay_fragmentation(result));
     }
     for (int call = 0; call < FH_REPLAY_CALLS; call++)
@@ -61,7 +61,7 @@ void fh_replay_print_text(const struct fh_replay *replay)
     for (size_t i = 0; i < replay->count; i++) {
         if (replay->results[i].failures)
             printf("\n%s refused %s requests that the recorded program was granted\n", replay->allocators[i].name,
-                   fh_number(a, replay->results[i].failures));
+                   fh_grouped(replay->results[i].failures, a));
     }
 }
 

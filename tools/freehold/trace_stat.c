@@ -6,7 +6,7 @@
 #include "cli.h"
 #include "json.h"
 #include "live.h"
-#include "numbers.h"
+#include "units.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,7 +101,7 @@ static bool visit(void *arg, uint32_t thread, const struct fh_trace_event *event
 
 static void print_bins(const char *title, const struct bin *bins, size_t count, bool of_sizes)
 {
-    char number[FH_NUMBER_BYTES], bytes[FH_NUMBER_BYTES], most[FH_NUMBER_BYTES];
+    char number[FH_UNIT_BYTES], bytes[FH_UNIT_BYTES], most[FH_UNIT_BYTES];
     uint64_t all = 0;
     for (size_t i = 0; i < count; i++)
         all += bins[i].count;
@@ -111,10 +111,10 @@ static void print_bins(const char *title, const struct bin *bins, size_t count, 
             continue;
         uint64_t limit = of_sizes ? size_bin_most(i) : (uint64_t)1 << (2 * i);
         bool is_last = i + 1 == count;
-        fh_number(most, is_last ? (of_sizes ? size_bin_most(i - 1) : (uint64_t)1 << (2 * (i - 1))) : limit);
+        fh_grouped(is_last ? (of_sizes ? size_bin_most(i - 1) : (uint64_t)1 << (2 * (i - 1))) : limit, most);
         printf("  %s %14s %16s %5.1f %% %18s bytes\n", is_last ? "above" : "up to", most,
-               fh_number(number, bins[i].count), 100.0 * (double)bins[i].count / (double)all,
-               fh_number(bytes, bins[i].bytes));
+               fh_grouped(bins[i].count, number), 100.0 * (double)bins[i].count / (double)all,
+               fh_grouped(bins[i].bytes, bytes));
     }
 }
 
@@ -128,26 +128,26 @@ static const char *end_of(const struct fh_trace_reader *reader)
 
 static void print_text(const struct fh_trace_reader *reader, const struct stat *stat)
 {
-    char a[FH_NUMBER_BYTES], b[FH_NUMBER_BYTES], c[FH_NUMBER_BYTES];
+    char a[FH_UNIT_BYTES], b[FH_UNIT_BYTES], c[FH_UNIT_BYTES];
     printf("command   %.68s\n", reader->command);
-    printf("trace     %s bytes, %s events, %.2f bytes each, %.3f s\n", fh_number(a, reader->file_bytes),
-           fh_number(b, stat->events), stat->events ? (double)reader->file_bytes / (double)stat->events : 0,
+    printf("trace     %s bytes, %s events, %.2f bytes each, %.3f s\n", fh_grouped(reader->file_bytes, a),
+           fh_grouped(stat->events, b), stat->events ? (double)reader->file_bytes / (double)stat->events : 0,
            (double)reader->last_time_ns / 1e9);
     printf("          %s\n", end_of(reader));
     printf("threads   %u\n", stat->threads);
-    printf("peak live %s bytes at event %s\n", fh_number(a, stat->live.peak_bytes), fh_number(b, stat->peak_event));
-    printf("          at most %s blocks at once\n", fh_number(a, stat->live.peak_count));
-    printf("at end    %s bytes in %s blocks were not freed\n", fh_number(a, stat->live.bytes),
-           fh_number(b, stat->live.count));
+    printf("peak live %s bytes at event %s\n", fh_grouped(stat->live.peak_bytes, a), fh_grouped(stat->peak_event, b));
+    printf("          at most %s blocks at once\n", fh_grouped(stat->live.peak_count, a));
+    printf("at end    %s bytes in %s blocks were not freed\n", fh_grouped(stat->live.bytes, a),
+           fh_grouped(stat->live.count, b));
     printf("\ncalls\n");
     for (int kind = FH_TRACE_MALLOC; kind < KINDS; kind++) {
         if (kind_names[kind] && stat->calls[kind] && kind != FH_TRACE_TOUCHED)
-            printf("  %-18s %16s\n", kind_names[kind], fh_number(a, stat->calls[kind]));
+            printf("  %-18s %16s\n", kind_names[kind], fh_grouped(stat->calls[kind], a));
     }
-    printf("  of another thread's block: %s; requested in all: %s bytes\n", fh_number(a, stat->other_thread),
-           fh_number(b, stat->requested));
+    printf("  of another thread's block: %s; requested in all: %s bytes\n", fh_grouped(stat->other_thread, a),
+           fh_grouped(stat->requested, b));
     if (reader->unresolved)
-        printf("  blocks of events that were cut off from what they refer to: %s\n", fh_number(c, reader->unresolved));
+        printf("  blocks of events that were cut off from what they refer to: %s\n", fh_grouped(reader->unresolved, c));
     print_bins("sizes, in bytes", stat->size, SIZE_BINS, true);
     print_bins("lifetimes, in allocations that came meanwhile", stat->life, LIFE_BINS, false);
 }

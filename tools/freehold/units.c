@@ -51,4 +51,19 @@ const char *fh_age(uint64_t ms, char text[FH_UNIT_BYTES])
     return text;
 }
 
+const char *fh_duration(double ns, char text[FH_UNIT_BYTES])
+{
+    static const struct {
+        double unit;
+        const char *name;
+    } units[] = {{1e9, "s"}, {1e6, "ms"}, {1e3, "us"}, {1, "ns"}};
+    int i = 0;
+    while (i < 3 && ns < units[i].unit)
+        i++;
+    double value = ns / units[i].unit;
+    snprintf(text, FH_UNIT_BYTES, "%.*f %s", units[i].unit == 1 ? 0 : value < 10 ? 2 : value < 100 ? 1 : 0, value,
+             units[i].name);
+    return text;
+}
+
 double fh_percent(uint64_t part, uint64_t whole) { return whole ? 100.0 * (double)part / (double)whole : 0; }

@@ -16,6 +16,8 @@ const char *fh_human(uint64_t bytes, char text[FH_UNIT_BYTES]);
 const char *fh_hex(uint64_t address, char text[FH_UNIT_BYTES]);
 /* "3 s", "5 min", "2 h", "4 d" */
 const char *fh_age(uint64_t ms, char text[FH_UNIT_BYTES]);
+/* "12.3 ms", "1.20 s": three digits and a unit */
+const char *fh_duration(double ns, char text[FH_UNIT_BYTES]);
 /* Of the whole, in percent; 0 for none */
 double fh_percent(uint64_t part, uint64_t whole);
 

@@ -3,9 +3,9 @@
  */
 #include "cli.h"
 #include "html.h"
-#include "numbers.h"
 #include "replay_all.h"
 #include "report.h"
+#include "units.h"
 #include "verbs.h"
 
 #include <stdlib.h>
@@ -103,11 +103,11 @@ static bool put_heap(FILE *out, struct material *material)
 static void put_trace(FILE *out, const struct material *material)
 {
     const struct fh_replay *replay = &material->replays.replay;
-    char calls[FH_NUMBER_BYTES];
+    char calls[FH_UNIT_BYTES];
     fputs("<section><h2>Over time</h2>\n<p>The calls of <span class=\"mono\">", out);
     fh_html_text(out, replay->reader->command);
     fprintf(out, "</span>, as recorded, made again: %s calls, %llu %s, at most %.1f MiB live.</p>\n",
-            fh_number(calls, replay->plan->calls), (unsigned long long)replay->plan->threads,
+            fh_grouped(replay->plan->calls, calls), (unsigned long long)replay->plan->threads,
             replay->plan->threads == 1 ? "thread" : "threads", (double)replay->plan->peak_live_bytes / (1 << 20));
     fh_replay_put_html(replay, out);
     fputs("</section>\n", out);
