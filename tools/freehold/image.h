@@ -93,6 +93,10 @@ bool fh_image_refresh(struct fh_image *image);
 int fh_image_hold(struct fh_image *image);
 void fh_image_release(struct fh_image *image);
 
+/* The resident set of the whole process: of one that runs as the kernel says now (statm, which is cheap; 0 when it has
+ * ended, or is a zombie), of a file as its mappings say. */
+uint64_t fh_image_rss(const struct fh_image *image);
+
 /* --- What the library's own counters say. Costs some reads for each heap and thread. --- */
 
 enum fh_item { FH_LIVE, FH_ROUNDING, FH_CACHED, FH_FREE, FH_UNTOUCHED, FH_METADATA, FH_ITEMS };

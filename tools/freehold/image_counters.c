@@ -119,8 +119,7 @@ static void add_state(struct fh_image *image, struct fh_image_counters *counters
     counters->live_blocks -= blocks;
 }
 
-/* What the kernel says of the process; what a file knows of it. */
-static uint64_t resident_bytes(const struct fh_image *image)
+uint64_t fh_image_rss(const struct fh_image *image)
 {
     if (image->about.kind == FH_IMAGE_PROCESS) {
         char path[64], text[128] = "";
@@ -159,7 +158,7 @@ static void add_ledger(struct fh_image *image, struct fh_image_counters *counter
     counters->free_bytes += counters->warm_bytes;
     counters->untouched_bytes += counters->stranded_bytes + counters->pagemap_bytes + counters->table_bytes;
     counters->returned_bytes = LEDGER(wholesale_returned_bytes);
-    counters->resident_bytes = resident_bytes(image);
+    counters->resident_bytes = fh_image_rss(image);
 }
 
 static bool read_once(struct fh_image *image, struct fh_image_counters *counters)

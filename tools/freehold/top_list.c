@@ -100,18 +100,11 @@ static struct fh_top_process *find(struct fh_top_list *list, pid_t pid, uint64_t
 static void read_process(struct fh_top_process *process)
 {
     struct fh_image_counters counters;
-    char path[64];
-    uint64_t pages = 0;
     process->is_ours = false;
     if (!process->image || !fh_image_counters(process->image, &counters))
         return;
-    snprintf(path, sizeof(path), "/proc/%ld/statm", (long)process->pid);
-    char *text = fh_read_whole_file(path, NULL);
-    if (text)
-        sscanf(text, "%*u %" SCNu64, &pages);
-    free(text);
-    process->is_ours = pages > 0;
-    process->rss_bytes = pages * fh_image_about(process->image)->page_bytes;
+    process->rss_bytes = fh_image_rss(process->image);
+    process->is_ours = process->rss_bytes > 0; /* a zombie has none */
     process->live_bytes = counters.bytes[FH_LIVE];
     process->free_bytes = counters.bytes[FH_FREE];
     process->cached_bytes = counters.bytes[FH_CACHED];

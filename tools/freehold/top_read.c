@@ -3,9 +3,6 @@
  */
 #include "top.h"
 
-#include "process.h"
-
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,25 +36,11 @@ void fh_top_close(struct fh_top *top)
     memset(top, 0, sizeof(*top));
 }
 
-/* Of a process by statm, which is cheap; of a file by its mappings. False when the process has ended. */
+/* False when the process has ended. */
 static bool read_rss(struct fh_top *top)
 {
-    char path[64];
-    uint64_t pages = 0;
-    top->rss_bytes = 0;
-    if (top->about->kind != FH_IMAGE_PROCESS) {
-        size_t count;
-        const struct fh_image_vma *vmas = fh_image_vmas(top->image, &count);
-        for (size_t i = 0; i < count; i++)
-            top->rss_bytes += vmas[i].rss_bytes;
-        return true;
-    }
-    snprintf(path, sizeof(path), "/proc/%ld/statm", (long)top->about->pid);
-    char *text = fh_read_whole_file(path, NULL);
-    bool good = text && sscanf(text, "%*u %" SCNu64, &pages) == 1 && pages > 0; /* a zombie has none */
-    free(text);
-    top->rss_bytes = pages * top->about->page_bytes;
-    return good;
+    top->rss_bytes = fh_image_rss(top->image);
+    return top->rss_bytes > 0 || top->about->kind != FH_IMAGE_PROCESS;
 }
 
 static void note_end(struct fh_top *top)
