@@ -246,7 +246,7 @@ static int open_file(const char *verb, const char *path, struct fh_image *image)
             return fh_image_open_core(verb, path, fd, image);
     }
     close(fd);
-    fh_say(verb, "'%s' is neither a process id nor a snapshot (freehold snapshot PID -o FILE makes one) nor a core file",
+    fh_say(verb, "'%s' is neither a process id nor a snapshot (freehold snapshot PID -o FILE makes one) nor a core",
            path);
     return FH_EXIT_FAILED;
 }

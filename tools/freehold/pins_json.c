@@ -57,8 +57,8 @@ static void print_blocks(struct fh_pins_report *report)
     for (size_t i = 0; i < pins->block_count; i++) {
         const struct fh_pin_block *block = &pins->blocks[i];
         uint32_t stack = block->site == FH_PIN_NO_SITE ? 0 : pins->sites[block->site].stack;
-        printf("%s{\"address\": \"0x%" PRIx64 "\", \"bytes\": %" PRIu64 ", \"held_bytes\": %" PRIu64 ", ", i ? ", " : "",
-               block->address, block->bytes, block->total);
+        printf("%s{\"address\": \"0x%" PRIx64 "\", \"bytes\": %" PRIu64 ", \"held_bytes\": %" PRIu64 ", ",
+               i ? ", " : "", block->address, block->bytes, block->total);
         print_held(block->held);
         printf("\"live_blocks_above\": %" PRIu64 ", ", block->above);
         print_age(report, "age_ms", stack != 0, block->born_ms);
