@@ -39,7 +39,7 @@ FH_EXPORT void fh_on_pressure(fh_pressure_fn *function, void *arg)
 FH_EXPORT int fh_pressure(enum fh_pressure_level level)
 {
     if ((unsigned)level > FH_PRESSURE_FULL) return EINVAL;
-    fh_store_relaxed(&fh_limit.urgency, (uint32_t)level);
+    fh_store_relaxed(&fh_limit.asked_urgency, (uint32_t)level);
     if (level == FH_PRESSURE_NONE) return 0;
     fh_limit_want();
     fh_core_relieve();

@@ -15,6 +15,7 @@
 #include "atomics.h"
 #include "core.h"
 #include "fault.h"
+#include "limit.h"
 #include "os.h"
 #include "pagemap.h"
 #include "state.h"
@@ -78,6 +79,7 @@ void fh_fork_child(void)
     }
     /* A heap that came into use after the locks were frozen holds nothing that this process can know of. */
     fh_heaps_forget_from(frozen);
+    fh_limit_after_fork();
     fh_lock_init(&settle_lock, FH_RANK_SETTLE);
 
     struct fh_cache *cache = fh_cache_self();

@@ -51,7 +51,7 @@ bool fh_sampling_begin(struct fh_state *state)
     /* Under perturb every call must come the slow way, frees too: nothing is set aside, and nothing counted. */
     if (fh_load_relaxed(&fh_options.perturb)) return false;
     if (!state->sampling) {
-        struct fh_sampling *made = fh_wholesale_map(SAMPLING_BYTES);
+        struct fh_sampling *made = fh_wholesale_map_own(SAMPLING_BYTES);
         if (!made) return false;
         fh_fetch_add_relaxed(&fh_wholesale.state_bytes, SAMPLING_BYTES);
         uint64_t seed = fh_sampling_mode.seed;

@@ -82,10 +82,10 @@ static struct fh_state *make_state(void)
     }
     struct fh_state **place = &blocks[(id - 2) / STATES_PER_BLOCK];
     if (!fh_load_acquire(place)) {
-        struct fh_state *block = fh_wholesale_map(BLOCK_BYTES), *nothing = NULL;
+        struct fh_state *block = fh_wholesale_map_own(BLOCK_BYTES), *nothing = NULL;
         if (!block) return NULL; /* the number is lost; there are many */
         if (fh_cas_acq_rel(place, &nothing, block)) fh_fetch_add_relaxed(&fh_wholesale.state_bytes, BLOCK_BYTES);
-        else fh_wholesale_discard(block, BLOCK_BYTES);
+        else fh_wholesale_discard_own(block, BLOCK_BYTES);
     }
     struct fh_state *state = fh_state_by_id(id);
     state->id = id;

@@ -4,6 +4,7 @@
  * Layer: heap. Everything here runs with the heap's lock held.
  */
 #include "heap.h"
+#include "limit.h"
 #include "options.h"
 #include "os.h"
 #include "pagemap.h"
@@ -98,7 +99,7 @@ static bool grow_by_break(struct fh_heap *heap, size_t size)
     char *start = fh_wholesale_break_up(end, size);
     if (!start) return false;
     if (!fh_pagemap_prepare(start, size)) {
-        if (!fh_wholesale_break_down(start + size, start)) fh_fetch_add_relaxed(&fh_wholesale.stranded_bytes, size);
+        fh_wholesale_break_discard(start + size, start);
         return false;
     }
     if (start == end) extend_segment(heap, size);
@@ -131,8 +132,10 @@ bool fh_heap_grow(struct fh_heap *heap, size_t needed, size_t alignment)
     /* Twice what the heap has already, so that system calls grow with the logarithm of the heap (R6); less once the
      * kernel has refused as much, as it does under RLIMIT_DATA, RLIMIT_AS and overcommit_memory = 2. */
     if (!heap->grow_most) heap->grow_most = GROW_AT_MOST;
-    size_t wish = fh_min(fh_max(2 * heap->total_bytes, GROW_AT_LEAST), heap->grow_most);
-    wish = fh_align_up(least + wish, page);
+    size_t reserve = fh_min(fh_max(2 * heap->total_bytes, GROW_AT_LEAST), heap->grow_most), room = fh_limit_room();
+    /* A reserve that passes a limit would be given back at once, and bought again for the next slab. */
+    reserve = fh_min(reserve, fh_align_down(room > least ? room - least : 0, page));
+    size_t wish = fh_align_up(least + reserve, page);
     for (;;) {
         if ((heap->id == 0 && grow_by_break(heap, wish)) || grow_by_mapping(heap, wish)) {
             heap->grow_most = fh_min(2 * heap->grow_most, GROW_AT_MOST);

@@ -282,7 +282,7 @@ bool fh_pprof_write(int fd)
 {
     size_t words = fh_load_relaxed(&fh_samples.word_count);
     size_t bytes = fh_align_up(sizeof(struct writer) + words * sizeof(uint64_t), fh_os_page_size());
-    struct writer *w = fh_wholesale_map(bytes);
+    struct writer *w = fh_wholesale_map_own(bytes);
     if (!w) return false;
     w->fd = fd;
     w->addresses = (uint64_t *)(void *)(w + 1);
@@ -293,6 +293,6 @@ bool fh_pprof_write(int fd)
     put_locations(w);
     w->failed |= !fh_os_write_all(fd, w->out, w->out_length);
     bool done = !w->failed;
-    fh_wholesale_discard(w, bytes);
+    fh_wholesale_discard_own(w, bytes);
     return done;
 }

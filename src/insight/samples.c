@@ -29,7 +29,7 @@ void *fh_samples_map(size_t bytes)
     bytes = fh_align_up(bytes, fh_os_page_size());
     enum { AT_ONCE = 64 }; /* threads that are here */
     if (fh_load_relaxed(&fh_samples_mapping_count) >= MAPPINGS_LISTED - AT_ONCE) return NULL;
-    char *start = fh_wholesale_map(bytes);
+    char *start = fh_wholesale_map_own(bytes);
     if (!start) return NULL;
     fh_fetch_add_relaxed(&fh_wholesale.table_bytes, bytes);
     uint32_t i = fh_fetch_add_relaxed(&fh_samples_mapping_count, 1);

@@ -27,10 +27,10 @@ static void note_leaf(uint32_t *leaf)
 static bool install_leaf(size_t index)
 {
     if (fh_load_acquire(&fh_pagemap_root[index])) return true;
-    uint32_t *leaf = fh_wholesale_map(LEAF_BYTES);
+    uint32_t *leaf = fh_wholesale_map_own(LEAF_BYTES);
     if (!leaf) return false;
     uint32_t *nothing = NULL;
-    if (!fh_cas_acq_rel(&fh_pagemap_root[index], &nothing, leaf)) fh_wholesale_discard(leaf, LEAF_BYTES);
+    if (!fh_cas_acq_rel(&fh_pagemap_root[index], &nothing, leaf)) fh_wholesale_discard_own(leaf, LEAF_BYTES);
     else note_leaf(leaf);
     return true;
 }

@@ -14,7 +14,7 @@ struct fh_wholesale {
     size_t returned_bytes; /* since the start, by brk and munmap */
     size_t pagemap_bytes;  /* of what is held: leaves of the page map */
     size_t state_bytes;    /* of what is held: thread states */
-    size_t stranded_bytes; /* of what is held: mappings that the kernel refused to take back; of no use any more */
+    size_t stranded_bytes; /* of what is held: what the kernel refused to take back; of no use any more */
     size_t mappings;       /* now */
     size_t table_bytes;    /* of what is held: tables of a profile */
     size_t obtain_calls;   /* system calls, since the start, that brought memory */
@@ -37,6 +37,9 @@ bool fh_wholesale_unmap(void *address, size_t size);
 bool fh_wholesale_cut(void *address, size_t size);
 /* Gives a mapping up for good: unmaps it, or, refused, gives back its pages and counts the addresses as stranded. */
 void fh_wholesale_discard(void *address, size_t size);
+/* The same for what the library needs for itself, which no limit forbids and which does not count (limit.h). */
+void *fh_wholesale_map_own(size_t size);
+void fh_wholesale_discard_own(void *address, size_t size);
 /* Resizes a mapping where it is; false when it can't stay there. */
 bool fh_wholesale_remap(void *address, size_t old_size, size_t new_size);
 /* Moves the pages of a mapping onto another of ours, which they replace; false when refused and nothing has changed. */
@@ -49,5 +52,7 @@ bool fh_wholesale_move(void *address, size_t old_size, void *target, size_t new_
 char *fh_wholesale_break_up(char *expected, size_t size);
 /* W4. Moves the break from `end` down to `to`; false when it is not at `end` or the kernel refuses. */
 bool fh_wholesale_break_down(char *end, char *to);
+/* The same for memory that is of no use: refused, it is stranded. */
+void fh_wholesale_break_discard(char *end, char *to);
 
 #endif
