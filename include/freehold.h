@@ -171,7 +171,8 @@ int fh_set_limit(size_t soft_bytes, size_t hard_bytes);
  *
  * fh_on_pressure sets a function that is called after each such event, so that the program can drop what it caches;
  * NULL for none. It runs in the middle of some thread's malloc or free: it may call those, but must not wait for
- * anything that a thread may hold while it allocates. It is never called while it runs.
+ * anything that a thread may hold while it allocates. It is never called while it runs. fh_on_pressure waits until no
+ * other thread is in the function that was set before.
  */
 enum fh_pressure_level { FH_PRESSURE_NONE = 0, FH_PRESSURE_SOME = 1, FH_PRESSURE_FULL = 2 };
 typedef void fh_pressure_fn(enum fh_pressure_level level, void *arg);

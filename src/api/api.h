@@ -33,4 +33,7 @@ void FH_API(cfree)(void *pointer);
 /* Alignment: a power of two. NULL and errno = ENOMEM without memory. */
 void *fh_api_aligned(size_t alignment, size_t size);
 
+/* In the child of a fork: a thread that was in the function of fh_on_pressure is no more. */
+void fh_pressure_after_fork(void);
+
 #endif

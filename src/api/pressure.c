@@ -5,35 +5,55 @@
  */
 #include <errno.h>
 
+#include "api.h"
 #include "core.h"
 #include "freehold.h"
 #include "limit.h"
 #include "options.h"
+#include "os.h"
 
 FH_STATIC_ASSERT((int)FH_PRESSURE_NONE == (int)FH_URGENCY_NONE && (int)FH_PRESSURE_SOME == (int)FH_URGENCY_SOME &&
                      (int)FH_PRESSURE_FULL == (int)FH_URGENCY_FULL,
                  "one scale");
 
-static fh_pressure_fn *callback; /* atomic, as are the next two */
+enum { PAUSE_US = 50 };
+
+static uintptr_t caller; /* atomic: fh_os_self() of the thread that calls the function, or sets it; 0 for none */
+static fh_pressure_fn *callback; /* the caller's, as is the next */
 static void *callback_arg;
-static uint32_t is_calling;
+
+static bool enter(void)
+{
+    uintptr_t nobody = 0;
+    return fh_cas_acquire(&caller, &nobody, fh_os_self());
+}
+static void leave(void) { fh_store_release(&caller, 0); }
 
 /* Called by the core without locks, in the middle of some thread's call of malloc or free: errno is that call's. */
 static void tell(uint32_t level)
 {
-    fh_pressure_fn *told = fh_load_acquire(&callback);
-    if (!told || fh_exchange_acquire(&is_calling, 1)) return; /* by what it frees or allocates itself */
+    if (!enter()) return; /* by what it frees or allocates itself */
+    fh_pressure_fn *told = fh_load_relaxed(&callback);
     int saved = errno;
-    told((enum fh_pressure_level)level, fh_load_relaxed(&callback_arg));
+    if (told) told((enum fh_pressure_level)level, callback_arg);
     errno = saved;
-    fh_store_release(&is_calling, 0);
+    leave();
 }
 
 FH_EXPORT void fh_on_pressure(fh_pressure_fn *function, void *arg)
 {
-    fh_store_relaxed(&callback_arg, arg);
+    bool is_within = fh_load_relaxed(&caller) == fh_os_self(); /* the function sets another */
+    while (!is_within && !enter()) fh_os_pause_us(PAUSE_US);
+    fh_store_relaxed(&callback, NULL); /* a fork of another thread here: no function rather than the wrong argument */
+    fh_store_release(&callback_arg, arg);
     fh_store_release(&callback, function);
     fh_store_release(&fh_core_tell_pressure, tell);
+    if (!is_within) leave();
+}
+
+void fh_pressure_after_fork(void)
+{
+    if (caller != fh_os_self()) leave();
 }
 
 FH_EXPORT int fh_pressure(enum fh_pressure_level level)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api.h"
 #include "core.h"
 #include "freehold.h"
 #include "insight.h"
@@ -47,6 +48,7 @@ static bool report_is_wanted(void) { return report_pid == REPORT_ALWAYS || repor
 static void after_fork_in_child(void)
 {
     fh_fork_child();
+    fh_pressure_after_fork();
     fh_profile_after_fork();
 }
 

@@ -21,6 +21,7 @@
 #include "state.h"
 
 uint32_t fh_fork_torn_states, fh_fork_has_torn;
+enum { NOBODY = 0 }; /* what fh_os_self() never is */
 static struct fh_lock settle_lock = {.rank = FH_RANK_SETTLE};
 
 /* How many heaps a forking thread has frozen; a thread without a state of its own uses the fallback. */
@@ -35,7 +36,9 @@ static uint32_t *frozen_count(void)
 void fh_fork_prepare(void)
 {
     fh_core_ensure_init();
-    fh_state_self(); /* attached now, if it can be, rather than between prepare and child */
+    /* Attached now, if it can be, rather than between prepare and child; but no trim and no function of the program's,
+     * which may want what its own handlers have locked. */
+    fh_state_attached();
     uint32_t count = fh_heaps_count();
     *frozen_count() = count;
     /* A lock that this thread holds itself stays held: fork was called by a signal handler that interrupted us. */
@@ -74,7 +77,10 @@ void fh_fork_child(void)
     for (uint32_t i = 0; i < frozen; i++) {
         struct fh_heap *heap = fh_heaps_get(i);
         fh_lock_reset_frozen(&heap->lock);
-        if (heap->withheld && heap->withheld_by != fh_os_self()) fh_heap_end_withheld(heap);
+        if (heap->withheld && heap->withheld_by != fh_os_self()) {
+            if (fh_lock_is_mine(&heap->lock)) heap->withheld_by = NOBODY; /* in the middle of a heap: fh_fork_settle */
+            else fh_heap_end_withheld(heap);
+        }
         heap->handed_over = sound_part(heap->handed_over, true, &count, &heap->handed_over_bytes);
     }
     /* A heap that came into use after the locks were frozen holds nothing that this process can know of. */
@@ -188,6 +194,7 @@ bool fh_fork_settle(void)
         for (uint32_t i = 0; i < fh_heaps_count(); i++) {
             struct fh_heap *heap = fh_heaps_get(i);
             while (!fh_lock_acquire(&heap->lock)) fh_cpu_relax(); /* frozen: this process forks again, for a moment */
+            if (heap->withheld && heap->withheld_by == NOBODY) fh_heap_end_withheld(heap);
             rebuild_slabs_of_heap(heap);
             fh_lock_release(&heap->lock);
         }

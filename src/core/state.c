@@ -196,6 +196,13 @@ static void obey_trim(struct fh_state *state)
     fh_core_relieve();
 }
 
+struct fh_state *fh_state_attached(void)
+{
+    struct fh_cache *cache = fh_cache_self();
+    if (cache == &fh_cache_none) return attach();
+    return cache == &fh_cache_ended ? NULL : fh_state_of_cache(cache);
+}
+
 struct fh_state *fh_state_self(void)
 {
     struct fh_cache *cache = fh_cache_self();

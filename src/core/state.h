@@ -118,6 +118,8 @@ extern size_t fh_transit_bytes, fh_transit_objects;
 /* The calling thread's state, attached if need be; NULL when there is no memory for one or the thread is ending: then
  * fh_state_borrow has one for a moment. */
 struct fh_state *fh_state_self(void);
+/* The same and nothing else: what other threads or limits want done is not done now. */
+struct fh_state *fh_state_attached(void);
 
 /* For the length of one operation: fh_state_enter gives the thread's state, or a borrowed one to a thread that is past
  * its destructors, or NULL when there is none to be had. */

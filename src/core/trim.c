@@ -15,7 +15,7 @@ void fh_core_settle(void)
 {
     fh_core_ensure_init();
     if (fh_load_relaxed(&fh_fork_torn_states)) fh_fork_settle();
-    struct fh_state *own = fh_state_self();
+    struct fh_state *own = fh_state_attached(); /* a trim would change what is to be looked at, and needs more stack */
     if (own) fh_state_publish(own);
     for (uint32_t i = 0; i < fh_heaps_count(); i++) fh_heap_settle(fh_heaps_get(i));
 }

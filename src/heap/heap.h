@@ -63,7 +63,7 @@ struct fh_heap {
     struct fh_chunk *left;     /* the free chunk that the last free made larger */
     struct fh_chunk *withheld; /* of free memory, while its pages are given back without the lock; looks in use */
     struct fh_span withheld_span;
-    uintptr_t withheld_by;   /* fh_os_self() of the thread that does so */
+    uintptr_t withheld_by;   /* fh_os_self() of the thread that does so; 0: of one that a fork has lost */
     struct fh_chunk *cursor; /* how far a sweep over all chunks has come; NULL: there is none */
     struct fh_bins bins;
 };

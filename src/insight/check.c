@@ -304,7 +304,7 @@ FH_EXPORT size_t fh_check(fh_check_fn *report, void *arg)
 {
     struct check check = {.report = report, .arg = arg};
     fh_core_settle();
-    struct fh_state *own = fh_state_self();
+    struct fh_state *own = fh_state_attached();
     for (uint32_t i = 0; i < fh_heaps_count(); i++) check_heap(&check, fh_heaps_get(i));
     check_mappings(&check);
     for (uint32_t id = 1; id < fh_state_id_end(); id++) {
@@ -339,7 +339,7 @@ static void complain(const char *invariant, uintptr_t address, const char *text,
 static bool others_run(void)
 {
     if (fh_load_relaxed(&fh_fork_torn_states)) fh_fork_settle(); /* threads of the parent do not run here */
-    struct fh_state *own = fh_state_self();
+    struct fh_state *own = fh_state_attached();
     for (uint32_t id = 1; id < fh_state_id_end(); id++) {
         struct fh_state *state = fh_state_by_id(id);
         uint32_t status = state ? fh_load_acquire(&state->status) : FH_STATE_UNUSED;

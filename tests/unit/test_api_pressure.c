@@ -4,6 +4,10 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "core.h"
 #include "limit.h"
@@ -130,6 +134,102 @@ static void other_threads_give_up_theirs(void **state)
     assert_sound();
 }
 
+static sem_t in_function, go_on;
+static void wait_in_function(enum fh_pressure_level level, void *arg)
+{
+    (void)level, (void)arg;
+    sem_post(&in_function);
+    while (sem_wait(&go_on) != 0) {}
+}
+static void *press(void *unused)
+{
+    fh_pressure(FH_PRESSURE_SOME);
+    return unused;
+}
+
+static volatile bool has_set;
+static void *set_hear(void *unused)
+{
+    fh_on_pressure(hear, &heard);
+    has_set = true;
+    return unused;
+}
+
+static void whoever_sets_another_waits_for_the_first(void **state)
+{
+    (void)state;
+    pthread_t in, sets;
+    sem_init(&in_function, 0, 0), sem_init(&go_on, 0, 0);
+    fh_on_pressure(wait_in_function, NULL);
+    assert_int_equal(pthread_create(&in, NULL, press, NULL), 0);
+    while (sem_wait(&in_function) != 0) {}
+    assert_int_equal(pthread_create(&sets, NULL, set_hear, NULL), 0);
+    usleep(2000);
+    assert_false(has_set);
+    sem_post(&go_on);
+    pthread_join(in, NULL), pthread_join(sets, NULL);
+    fh_pressure(FH_PRESSURE_SOME);
+    assert_int_equal(heard.calls, 1);
+}
+
+static void set_another(enum fh_pressure_level level, void *arg)
+{
+    (void)level, (void)arg;
+    fh_on_pressure(hear, &heard);
+}
+
+static void the_function_sets_another(void **state)
+{
+    (void)state;
+    fh_on_pressure(set_another, NULL);
+    fh_pressure(FH_PRESSURE_SOME);
+    assert_int_equal(heard.calls, 0);
+    fh_pressure(FH_PRESSURE_SOME);
+    assert_int_equal(heard.calls, 1);
+}
+
+/* While another thread is in the function: the child has no such thread. */
+static void a_child_hears_of_its_own(void **state)
+{
+    (void)state;
+    pthread_t in;
+    sem_init(&in_function, 0, 0), sem_init(&go_on, 0, 0);
+    fh_on_pressure(wait_in_function, NULL);
+    assert_int_equal(pthread_create(&in, NULL, press, NULL), 0);
+    while (sem_wait(&in_function) != 0) {}
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        fh_on_pressure(hear, &heard);
+        fh_pressure(FH_PRESSURE_SOME);
+        _exit(heard.calls == 1 ? 0 : 1);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    sem_post(&go_on);
+    pthread_join(in, NULL);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* What is due waits for an allocation: neither a fork, with the locks of the program's own handlers taken, nor looking
+ * at the heap has it done. */
+static void fork_and_looking_do_not_tell(void **state)
+{
+    (void)state;
+    fh_test_free(fh_test_malloc(100));
+    fh_on_pressure(hear, &heard);
+    fh_limit_want();
+    fh_fork_prepare();
+    fh_fork_parent();
+    assert_int_equal(heard.calls, 0);
+    struct fh_account account;
+    fh_account_read(&account);
+    assert_int_equal(fh_check(NULL, NULL), 0);
+    assert_int_equal(heard.calls, 0);
+    fh_test_free(fh_test_malloc(100000));
+    assert_int_equal(heard.calls, 1);
+}
+
 static void refusals_change_nothing(void **state)
 {
     (void)state;
@@ -147,6 +247,10 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(pressure_is_told),
     cmocka_unit_test(free_keeps_errno),
     cmocka_unit_test(other_threads_give_up_theirs),
+    cmocka_unit_test(whoever_sets_another_waits_for_the_first),
+    cmocka_unit_test(the_function_sets_another),
+    cmocka_unit_test(a_child_hears_of_its_own),
+    cmocka_unit_test(fork_and_looking_do_not_tell),
     cmocka_unit_test(refusals_change_nothing),
 };
 UNIT_GROUP(pressure);

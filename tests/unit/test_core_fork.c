@@ -4,6 +4,8 @@
  */
 #include "unit.h"
 
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -160,6 +162,67 @@ static void handed_over_blocks_survive(void **state)
     assert_sound();
 }
 
+static sem_t at_discard, go_on;
+static void stop_at_discard(size_t bytes)
+{
+    (void)bytes;
+    fake_os.on_discard = NULL;
+    sem_post(&at_discard);
+    while (sem_wait(&go_on) != 0) {}
+}
+static void *trim(void *heap)
+{
+    fh_state_self();
+    fh_heap_trim(heap, 0);
+    return NULL;
+}
+
+/* One thread trims and has a chunk withheld; a signal handler of another, in the middle of this heap, forks. What is
+ * withheld is freed in the child, but not in the middle of that. */
+static void what_is_withheld_waits_for_a_better_moment(void **state)
+{
+    (void)state;
+    fh_state_self();
+    struct fh_heap *heap = fh_heaps_get(0);
+    char *below = fh_heap_alloc(heap, 50000, 16, NULL), *block = fh_heap_alloc(heap, 50000, 16, NULL);
+    fh_heap_alloc(heap, 50000, 16, NULL);
+    fh_heap_free(heap, block);
+    sem_init(&at_discard, 0, 0), sem_init(&go_on, 0, 0);
+    fake_os.on_discard = stop_at_discard;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, trim, heap), 0);
+    while (sem_wait(&at_discard) != 0) {}
+    assert_non_null(heap->withheld);
+
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        bool sound = !heap->withheld;
+        _exit(sound && fh_check(NULL, NULL) == 0 ? 0 : 1);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+
+    assert_true(fh_lock_acquire(&heap->lock));
+    child = fork();
+    if (child == 0) {
+        alarm(20);
+        size_t free_bytes = heap->free_bytes;
+        bool is_withheld = heap->withheld && !fh_fork_settle();
+        fh_lock_release(&heap->lock); /* the handler has returned */
+        fh_heap_free(heap, below);
+        bool settled = fh_fork_settle() && !heap->withheld && heap->free_bytes > free_bytes + 99000;
+        _exit(is_withheld && settled && fh_check(NULL, NULL) == 0 ? 0 : 1);
+    }
+    fh_lock_release(&heap->lock);
+    waitpid(child, &status, 0);
+    sem_post(&go_on);
+    pthread_join(thread, NULL);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_sound();
+}
+
 static void settle_waits_for_a_better_moment(void **state)
 {
     (void)state;
@@ -182,6 +245,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_real_child_goes_on),
     cmocka_unit_test(later_heaps_start_anew),
     cmocka_unit_test(handed_over_blocks_survive),
+    cmocka_unit_test(what_is_withheld_waits_for_a_better_moment),
     cmocka_unit_test(settle_waits_for_a_better_moment),
 };
 UNIT_GROUP(fork);
