@@ -73,9 +73,9 @@ void fh_core_relieve(void)
 {
     fh_limit_look();
     if (!fh_load_relaxed(&fh_limit.wanted) || !fh_exchange_acquire(&fh_limit.wanted, 0)) return;
+    uint32_t urgency = fh_limit_urgency(); /* of what happened; the trim may end it */
     fh_core_trim(0);
     fh_limit_note_relief();
     void (*tell)(uint32_t) = fh_load_acquire(&fh_core_tell_pressure);
-    uint32_t urgency = fh_limit_urgency();
     if (tell) tell(urgency == FH_URGENCY_NONE ? FH_URGENCY_SOME : urgency);
 }
