@@ -3,6 +3,9 @@
 # lockstep. Another seed gives others.
 set -eu
 model=$1
+# How long nothing is given back after a regret depends on the clock (pages/gate.h), and addresses on that.
+FREEHOLD_RETURN=0
+export FREEHOLD_RETURN
 
 digest() {
     "$model" --fixed-addresses --digest --ops 200000 --interval 50000 "$@" | sed -n 's/^digest //p'
