@@ -15,6 +15,7 @@ enum {
     SLICE_BYTES = 16 << 20, /* of a chunk, so that no more is out of reach for others meanwhile */
     TOP_LEAST = 64 << 10,   /* less than this of top goes with the lock held */
     PAUSE_US = 50,          /* for who sleeps until the lock is free to wake up and get it */
+    FROZEN_PAUSES = 2000,   /* while a fork has frozen the lock: more than a fork takes */
     TRIES = 3               /* sweeps that may be begun, when other threads end them by allocating what has gone */
 };
 
@@ -23,6 +24,19 @@ static void let_go(struct fh_heap *heap)
     bool wanted = fh_lock_is_wanted(&heap->lock);
     fh_lock_release(&heap->lock);
     if (wanted) fh_os_pause_us(PAUSE_US);
+}
+
+/*
+ * Waits for the end of a fork, which takes a moment, but not for ever: whoever trims may be in a malloc under a lock of
+ * libc's that the forking thread is yet to take (lock.h). False then, and when a signal handler interrupted the holder.
+ */
+static bool acquire(struct fh_heap *heap)
+{
+    for (int i = 0; !fh_lock_acquire(&heap->lock); i++) {
+        if (i == FROZEN_PAUSES || fh_lock_is_mine(&heap->lock)) return false;
+        fh_os_pause_us(PAUSE_US);
+    }
+    return true;
 }
 
 void fh_heap_end_withheld(struct fh_heap *heap)
@@ -73,7 +87,7 @@ static void empty_top(struct fh_heap *heap, size_t keep_bytes)
 
 static bool trim_top(struct fh_heap *heap, size_t keep_bytes)
 {
-    if (!fh_lock_acquire(&heap->lock)) return false;
+    if (!acquire(heap)) return false;
     fh_heap_drain(heap);
     if (!heap->withheld) empty_top(heap, keep_bytes);
     bool any = fh_heap_trim_top(heap, keep_bytes);
@@ -118,15 +132,16 @@ static bool purge_step(struct fh_heap *heap, bool *any)
     pages.from = gone.from - fh_min(gone.from - pages.from, SLICE_BYTES);
     pages.to = gone.to + fh_min(pages.to - gone.to, SLICE_BYTES);
     fh_heap_withhold(heap, chunk);
-    if (!give_back(heap, chunk, pages, gone)) return false;
-    return *any = true;
+    if (give_back(heap, chunk, pages, gone)) return *any = true;
+    fh_heap_stop_sweep(heap);
+    return false;
 }
 
 bool fh_heap_trim(struct fh_heap *heap, size_t keep_bytes)
 {
     bool any = trim_top(heap, keep_bytes), more = true;
     for (int tries = 0; more; let_go(heap)) {
-        if (!fh_lock_acquire(&heap->lock)) return any;
+        if (!acquire(heap)) return any; /* a cursor that is left behind is nobody's: heap_purge.c takes no notice */
         if (tries == 0 || !heap->cursor) {
             if (!heap->segments || tries == TRIES) more = false;
             else heap->cursor = fh_segment_first(heap->segments);

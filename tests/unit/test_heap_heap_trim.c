@@ -130,6 +130,52 @@ static void refused_it_ends(void **state)
     assert_sound();
 }
 
+/* A trim that could not end leaves its cursor behind, as in the child of a fork: the heap returns pages all the same. */
+static void a_cursor_left_behind_is_no_sweep(void **state)
+{
+    (void)state;
+    get_all();
+    heap->cursor = fh_segment_first(heap->segments);
+    free_all_but(50);
+    assert_true(heap->returning);
+    assert_true(heap->purged_bytes > 40000000);
+    assert_sound();
+}
+
+static void refused_it_leaves_no_cursor(void **state)
+{
+    (void)state;
+    get_all();
+    fh_options.give_back = 0;
+    free_all_but(50);
+    fake_refuse(FAKE_DISCARD), fake_refuse(FAKE_BREAK_DOWN);
+    assert_false(fh_heap_trim(heap, 0));
+    assert_null(heap->cursor);
+    assert_sound();
+}
+
+static void *thaw(void *unused)
+{
+    fh_os_pause_us(5000);
+    fh_lock_thaw(&heap->lock);
+    return unused;
+}
+
+static void it_outlasts_a_fork(void **state)
+{
+    (void)state;
+    get_all();
+    fh_options.give_back = 0;
+    free_all_but(50);
+    assert_true(fh_lock_freeze(&heap->lock));
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, thaw, NULL), 0);
+    assert_true(fh_heap_trim(heap, 0));
+    pthread_join(thread, NULL);
+    assert_true(dirty() < (size_t)MANY / 50 * 2 * 4096);
+    assert_sound();
+}
+
 static bool stop; /* atomic */
 static void disturb(void *unused)
 {
@@ -178,6 +224,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_top_is_emptied_first),
     cmocka_unit_test(a_child_frees_what_is_withheld),
     cmocka_unit_test(refused_it_ends),
+    cmocka_unit_test(a_cursor_left_behind_is_no_sweep),
+    cmocka_unit_test(refused_it_leaves_no_cursor),
+    cmocka_unit_test(it_outlasts_a_fork),
     cmocka_unit_test(others_may_do_anything_meanwhile),
 };
 UNIT_GROUP(heap_trim);
