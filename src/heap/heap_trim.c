@@ -45,7 +45,11 @@ void fh_heap_end_withheld(struct fh_heap *heap)
     heap->withheld = NULL;
     heap->span = heap->withheld_span;
     heap->span_bytes = fh_span_bytes(heap->span);
+    /* It is no free of the program's: a returning heap would give back the rest of the chunk now, with the lock held. */
+    bool returning = heap->returning;
+    heap->returning = false;
     fh_heap_release_chunk(heap, chunk);
+    heap->returning = returning;
 }
 
 /*

@@ -65,6 +65,22 @@ static void pages_go_without_the_lock(void **state)
     assert_sound();
 }
 
+/* The same in a heap that gives back by itself: the end of a step is no free of so many bytes. */
+static void a_returning_heap_keeps_to_it(void **state)
+{
+    (void)state;
+    get_all();
+    fh_options.give_back = 0;
+    for (int i = 1; i < MANY - 1; i++) fh_heap_free(heap, blocks[i]);
+    heap->returning = true;
+    fake_os.on_discard = note_discard;
+    fh_heap_trim(heap, 0);
+    assert_true(heap->returning);
+    assert_true(dirty() < 3 * 4096);
+    assert_int_equal(discarded_with_lock, 0);
+    assert_sound();
+}
+
 static void the_top_is_emptied_first(void **state)
 {
     (void)state;
@@ -221,6 +237,7 @@ static void others_may_do_anything_meanwhile(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(all_of_a_large_heap_goes),
     cmocka_unit_test(pages_go_without_the_lock),
+    cmocka_unit_test(a_returning_heap_keeps_to_it),
     cmocka_unit_test(the_top_is_emptied_first),
     cmocka_unit_test(a_child_frees_what_is_withheld),
     cmocka_unit_test(refused_it_ends),
