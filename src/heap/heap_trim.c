@@ -84,7 +84,9 @@ bool fh_heap_end_withheld(struct fh_heap *heap)
     heap->returning = false;
     bool is_chunk = fh_heap_release_chunk(heap, chunk) != 0;
     heap->returning = returning;
-    return !is_chunk || !fh_span_bytes(span) || join_spans(heap, start, below, span, above);
+    if (!is_chunk || !fh_span_bytes(span)) return true;
+    fh_count_add(&heap->given_back_bytes, fh_span_bytes(span));
+    return join_spans(heap, start, below, span, above);
 }
 
 /* The chunk, which is withheld, loses these pages without the lock; then it is free again. False when the kernel

@@ -62,7 +62,11 @@ static void pages_go_without_the_lock(void **state)
     assert_true(dirty() < 3 * 4096);
     assert_true(discarded_with_lock <= 3 * 4096); /* the page of the tag between two slices */
     assert_true(discarded_without > 50000000);
+    assert_true(heap->given_back_bytes >= discarded_without && heap->purged_bytes >= discarded_without);
     assert_sound();
+    size_t was_taken = heap->taken_again_bytes;
+    fh_heap_free(heap, fh_heap_alloc(heap, 40000000, 16, NULL));
+    assert_true(heap->taken_again_bytes > was_taken && heap->taken_again_bytes <= heap->given_back_bytes);
 }
 
 /* The same in a heap that gives back by itself: the end of a step is no free of so many bytes. */
