@@ -230,14 +230,14 @@ struct fh_chunk *fh_heap_withhold(struct fh_heap *heap, struct fh_chunk *chunk, 
     if (heap->span_bytes) fh_heap_end_span(heap, false);
     fh_chunk_write(part, to - from, FH_CHUNK_IN_USE | (from ? 0 : FH_CHUNK_PREVIOUS_IN_USE));
     note_used(heap, to - from);
-    fh_guard_unmark(fh_chunk_payload(part));
+    fh_guard_link(fh_chunk_payload(part), NULL);
     return part;
 }
 
 struct fh_chunk *fh_heap_withhold_top(struct fh_heap *heap, size_t from, size_t to)
 {
     struct fh_chunk *part = take_from_top(heap, from, to - from, 0, NULL);
-    fh_guard_unmark(fh_chunk_payload(part));
+    fh_guard_link(fh_chunk_payload(part), NULL);
     return part;
 }
 

@@ -62,6 +62,7 @@ struct fh_heap {
     size_t span_bytes;         /* of all of them; those that no free chunk has inherited */
     struct fh_chunk *left;     /* the free chunk that the last free made larger */
     struct fh_chunk *withheld; /* atomic: of free memory, while its pages go without the lock; looks in use */
+    size_t withheld_bytes;     /* of used_bytes: that chunk, which counts as cached; 0: none */
     struct fh_span withheld_span; /* those that have gone */
     uintptr_t withheld_by;        /* atomic: fh_os_self() of the thread that does so */
     uint32_t withheld_times;      /* atomic: how often that has begun */
@@ -163,7 +164,8 @@ void fh_heap_end_span(struct fh_heap *heap, bool allocated);
 size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t most_bytes);
 /* The whole pages within a free chunk, behind the words and before the footer. */
 struct fh_span fh_chunk_inner_pages(const struct fh_chunk *chunk, size_t size);
-/* Bytes `from` to `to` of a free chunk, or of top, look like a block until fh_heap_end_withheld: that block. What
+/* Bytes `from` to `to` of a free chunk, or of top, look like a block that
+ * waits to be freed until fh_heap_end_withheld: that block. What
  * remains on either side is free, and large enough for a chunk. Lock held. */
 struct fh_chunk *fh_heap_withhold(struct fh_heap *heap, struct fh_chunk *chunk, size_t from, size_t to);
 struct fh_chunk *fh_heap_withhold_top(struct fh_heap *heap, size_t from, size_t to);

@@ -76,6 +76,8 @@ bool fh_heap_end_withheld(struct fh_heap *heap)
     struct fh_span above = {0, 0};
     if (!(next_content & FH_CHUNK_IN_USE)) above = fh_chunk_span(next, next_content);
     fh_store_relaxed(&heap->withheld, NULL);
+    fh_store_relaxed(&heap->withheld_bytes, 0);
+    fh_guard_unmark(fh_chunk_payload(chunk));
     heap->span = span;
     heap->span_bytes = fh_span_bytes(span);
     /* It is no free of the program's: a returning heap would give back the rest of the chunk now, with the lock held.
@@ -95,6 +97,7 @@ static bool give_back(struct fh_heap *heap, struct fh_chunk *chunk, struct fh_sp
 {
     heap->withheld_span = (struct fh_span){0, 0}; /* for the child of a fork: no more than is sure */
     fh_store_relaxed(&heap->withheld_by, fh_os_self());
+    fh_store_relaxed(&heap->withheld_bytes, fh_chunk_size(fh_chunk_read(chunk)));
     fh_store_relaxed(&heap->withheld, chunk);
     fh_count_add(&heap->withheld_times, 1);
     let_go(heap);

@@ -111,6 +111,45 @@ static void the_top_is_emptied_first(void **state)
     assert_sound();
 }
 
+/* What is withheld is no block of the program's, to whoever looks meanwhile. */
+static size_t live_before, phantoms;
+static int count_live(const struct fh_block *block, void *count)
+{
+    *(size_t *)count += block->state == FH_STATE_LIVE;
+    return 0;
+}
+static void look_at_account(size_t bytes)
+{
+    if (!heap->withheld) return;
+    struct fh_account account;
+    fh_account_read(&account);
+    size_t live = 0;
+    fh_walk(count_live, &live);
+    phantoms += live - live_before;
+    assert_int_equal(account.live_blocks, live_before);
+    assert_true(account.cached_bytes >= bytes);
+    assert_sound();
+}
+
+static void nobody_sees_a_phantom(void **state)
+{
+    (void)state;
+    get_all();
+    fh_options.give_back = 0;
+    for (int i = 1; i < MANY - 1; i++) fh_heap_free(heap, blocks[i]);
+    struct fh_account account;
+    fh_account_read(&account);
+    fh_walk(count_live, &live_before);
+    assert_int_equal(account.live_blocks, live_before);
+    size_t live_bytes = account.live_bytes;
+    fake_os.on_discard = look_at_account;
+    fh_heap_trim(heap, SIZE_MAX / 2);
+    assert_int_equal(phantoms, 0);
+    fh_account_read(&account);
+    assert_int_equal(account.live_bytes, live_bytes);
+    assert_int_equal(account.cached_bytes, 0);
+}
+
 /* Of what is free, no more than a slice is out of reach: not of a chunk, of one whose pages have gone, or of top. */
 static size_t slices;
 static void look_at_rest(size_t bytes)
@@ -317,6 +356,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(pages_go_without_the_lock),
     cmocka_unit_test(a_returning_heap_keeps_to_it),
     cmocka_unit_test(the_top_is_emptied_first),
+    cmocka_unit_test(nobody_sees_a_phantom),
     cmocka_unit_test(no_more_than_a_slice_is_out_of_reach),
     cmocka_unit_test(nobody_goes_without_for_a_trim),
     cmocka_unit_test(a_child_frees_what_is_withheld),
