@@ -171,7 +171,8 @@ struct fh_image_field {
     FIELD(wholesale_table_bytes)     /* tables of a profile */                                                         \
     FIELD(wholesale_obtain_calls)    /* system calls that brought memory */                                            \
     FIELD(wholesale_return_calls)    /* system calls that gave addresses back */                                       \
-    FIELD(option_give_back)
+    FIELD(option_give_back)                                                                                            \
+    FIELD(heap_withheld_bytes)       /* of a chunk in use that is being trimmed; 0: none */
 
 #define FH_IMAGE_NUMBER_MEMBER(name) uint64_t name;
 #define FH_IMAGE_FIELD_MEMBER(name) struct fh_image_field name;

@@ -40,6 +40,9 @@ struct fh_heap *fh_heaps_for(uint32_t state_id);
 void fh_core_settle(void);
 /* In a forked child: heaps from this number on are as if they had never been made. */
 void fh_heaps_forget_from(uint32_t number);
+/* Whether a heap withholds free memory (heap.h) that this thread may wait for, or has done so since *seen was set,
+ * which it then sets anew. */
+bool fh_heaps_withhold(uint32_t *seen);
 /* How many heaps there may be, from CPUs and options; decided once, when a second thread comes. */
 uint32_t fh_heaps_limit(void);
 

@@ -63,6 +63,21 @@ void fh_heaps_forget_from(uint32_t number)
     fh_heaps_in_use = number;
 }
 
+bool fh_heaps_withhold(uint32_t *seen)
+{
+    uint32_t times = 0;
+    bool now = false;
+    for (uint32_t i = 0; i < fh_heaps_count(); i++) {
+        struct fh_heap *heap = &fh_heaps[i];
+        times += fh_load_relaxed(&heap->withheld_times);
+        /* What a thread withholds itself, below a signal handler, it would wait for in vain. */
+        now |= fh_load_relaxed(&heap->withheld) && fh_load_relaxed(&heap->withheld_by) != fh_os_self();
+    }
+    bool since = times != *seen;
+    *seen = times;
+    return now || since;
+}
+
 void fh_core_ensure_init(void)
 {
     enum { NOT_YET, NOW, DONE };

@@ -77,16 +77,37 @@ static void *alloc_sampled_once(struct fh_state *state, size_t request_bytes, si
     return pointer;
 }
 
+enum {
+    WITHHELD_PAUSE_US = 50,
+    WITHHELD_TRIES = 4000 /* some tenths of a second: far more than a slice takes, and a chunk of gigabytes */
+};
+
+/*
+ * There was no memory for it. What a trim withholds for a moment (heap_trim.c) is memory all the same, and no reason to
+ * refuse.
+ */
+FH_NOINLINE static void *alloc_after_reclaim(struct fh_state *state, size_t request_bytes, size_t alignment,
+                                             bool *zeroed, struct fh_sampling_choice *choice)
+{
+    uint32_t seen = 0;
+    fh_heaps_withhold(&seen);
+    fh_core_reclaim(state);
+    void *pointer = alloc_sampled_once(state, request_bytes, alignment, zeroed, choice);
+    for (int tries = 0; !pointer && tries < WITHHELD_TRIES && fh_heaps_withhold(&seen); tries++) {
+        fh_os_pause_us(WITHHELD_PAUSE_US);
+        pointer = alloc_sampled_once(state, request_bytes, alignment, zeroed, choice);
+    }
+    return pointer;
+}
+
 /* As alloc, while allocations are counted. */
 FH_NOINLINE static void *alloc_sampled(size_t request_bytes, size_t alignment, bool *zeroed)
 {
     struct fh_state *state = fh_state_enter();
     struct fh_sampling_choice choice = {0};
     void *pointer = alloc_sampled_once(state, request_bytes, alignment, zeroed, &choice);
-    if (FH_UNLIKELY(!pointer && state && may_fit_after_trim(request_bytes))) {
-        fh_core_reclaim(state);
-        pointer = alloc_sampled_once(state, request_bytes, alignment, zeroed, &choice);
-    }
+    if (FH_UNLIKELY(!pointer && state && may_fit_after_trim(request_bytes)))
+        pointer = alloc_after_reclaim(state, request_bytes, alignment, zeroed, &choice);
     fh_state_leave(state);
     if (choice.usable_bytes && pointer) fh_sampling_report(pointer, choice.usable_bytes, choice.chosen);
     return pointer;
@@ -99,8 +120,8 @@ static void *alloc(size_t request_bytes, size_t alignment, bool *zeroed)
     struct fh_state *state = fh_state_enter();
     void *pointer = alloc_once(state, request_bytes, alignment, zeroed);
     if (FH_UNLIKELY(!pointer && state && may_fit_after_trim(request_bytes))) {
-        fh_core_reclaim(state);
-        pointer = alloc_once(state, request_bytes, alignment, zeroed);
+        struct fh_sampling_choice choice = {0};
+        pointer = alloc_after_reclaim(state, request_bytes, alignment, zeroed, &choice);
     }
     fh_state_leave(state);
     return pointer;

@@ -144,6 +144,22 @@ static struct fh_chunk *alloc_from_bins(struct fh_heap *heap, size_t needed, siz
     return chunk;
 }
 
+/* A chunk of `needed` bytes, `offset` behind the start of top, which is larger: what lies below is a free chunk. */
+FH_INLINE struct fh_chunk *take_from_top(struct fh_heap *heap, size_t offset, size_t needed, unsigned flags,
+                                         bool *zeroed)
+{
+    struct fh_chunk *chunk = heap->top;
+    size_t size = fh_chunk_size(fh_chunk_read(chunk));
+    if (offset) make_free(heap, chunk, offset);
+    chunk = fh_chunk_at(chunk, offset);
+    /* The tag of the old top is the only word at or above `fresh` - 8 that may not be zero, and it is no payload. */
+    if (zeroed) *zeroed = (char *)fh_chunk_payload(chunk) >= heap->fresh;
+    fh_heap_set_top(heap, fh_chunk_at(chunk, needed), size - offset - needed);
+    fh_chunk_write(chunk, needed, FH_CHUNK_IN_USE | (offset ? 0 : FH_CHUNK_PREVIOUS_IN_USE) | flags);
+    note_used(heap, needed);
+    return chunk;
+}
+
 static struct fh_chunk *alloc_from_top(struct fh_heap *heap, size_t needed, size_t alignment, unsigned flags,
                                        bool *zeroed)
 {
@@ -156,16 +172,7 @@ static struct fh_chunk *alloc_from_top(struct fh_heap *heap, size_t needed, size
         offset = fh_chunk_aligned_offset(heap->top, fh_chunk_size(fh_chunk_read(heap->top)), least, alignment, phase);
         FH_ASSERT(offset != SIZE_MAX);
     }
-    struct fh_chunk *chunk = heap->top;
-    size_t size = fh_chunk_size(fh_chunk_read(chunk));
-    if (offset) make_free(heap, chunk, offset);
-    chunk = fh_chunk_at(chunk, offset);
-    /* The tag of the old top is the only word at or above `fresh` - 8 that may not be zero, and it is no payload. */
-    if (zeroed) *zeroed = (char *)fh_chunk_payload(chunk) >= heap->fresh;
-    fh_heap_set_top(heap, fh_chunk_at(chunk, needed), size - offset - needed);
-    fh_chunk_write(chunk, needed, FH_CHUNK_IN_USE | (offset ? 0 : FH_CHUNK_PREVIOUS_IN_USE) | flags);
-    note_used(heap, needed);
-    return chunk;
+    return take_from_top(heap, offset, needed, flags, zeroed);
 }
 
 /* Takes the lock and puts what was handed over where it belongs. */
@@ -211,23 +218,27 @@ void *fh_heap_alloc_apart(struct fh_heap *heap, size_t request_bytes)
     return fh_chunk_payload(chunk);
 }
 
-void fh_heap_withhold(struct fh_heap *heap, struct fh_chunk *chunk)
+struct fh_chunk *fh_heap_withhold(struct fh_heap *heap, struct fh_chunk *chunk, size_t from, size_t to)
 {
     uint64_t content = fh_chunk_read(chunk);
     size_t size = fh_chunk_size(content);
+    struct fh_chunk *part = fh_chunk_at(chunk, from), *rest = fh_chunk_at(chunk, to);
     take_free(heap, chunk, content);
+    if (from) make_free(heap, chunk, from);
+    if (to < size) make_free(heap, rest, size - to);
+    else fh_chunk_set_previous_in_use(rest, true);
     if (heap->span_bytes) fh_heap_end_span(heap, false);
-    fh_chunk_write(chunk, size, FH_CHUNK_IN_USE | (unsigned)(content & FH_CHUNK_PREVIOUS_IN_USE));
-    fh_chunk_set_previous_in_use(fh_chunk_at(chunk, size), true);
-    note_used(heap, size);
-    fh_guard_unmark(fh_chunk_payload(chunk));
+    fh_chunk_write(part, to - from, FH_CHUNK_IN_USE | (from ? 0 : FH_CHUNK_PREVIOUS_IN_USE));
+    note_used(heap, to - from);
+    fh_guard_link(fh_chunk_payload(part), NULL);
+    return part;
 }
 
-struct fh_chunk *fh_heap_withhold_top(struct fh_heap *heap, size_t size)
+struct fh_chunk *fh_heap_withhold_top(struct fh_heap *heap, size_t from, size_t to)
 {
-    struct fh_chunk *chunk = alloc_from_top(heap, size, FH_ALIGNMENT, 0, NULL);
-    if (chunk) fh_guard_unmark(fh_chunk_payload(chunk));
-    return chunk;
+    struct fh_chunk *part = take_from_top(heap, from, to - from, 0, NULL);
+    fh_guard_link(fh_chunk_payload(part), NULL);
+    return part;
 }
 
 void *fh_heap_alloc_slab(struct fh_heap *heap, size_t slab_bytes)

@@ -61,10 +61,12 @@ struct fh_heap {
     struct fh_span span;       /* purged pages of the free chunks that the operation at hand took out of their bins */
     size_t span_bytes;         /* of all of them; those that no free chunk has inherited */
     struct fh_chunk *left;     /* the free chunk that the last free made larger */
-    struct fh_chunk *withheld; /* of free memory, while its pages are given back without the lock; looks in use */
-    struct fh_span withheld_span;
-    uintptr_t withheld_by;   /* fh_os_self() of the thread that does so; 0: of one that a fork has lost */
-    struct fh_chunk *cursor; /* how far a sweep over all chunks has come; NULL: there is none */
+    struct fh_chunk *withheld; /* atomic: of free memory, while its pages go without the lock; looks in use */
+    size_t withheld_bytes;     /* of used_bytes: that chunk, which counts as cached; 0: none */
+    struct fh_span withheld_span; /* those that have gone */
+    uintptr_t withheld_by;        /* atomic: fh_os_self() of the thread that does so; 0: of one that a fork has lost */
+    uint32_t withheld_times;      /* atomic: how often that has begun */
+    struct fh_chunk *cursor;      /* how far a sweep over all chunks has come; NULL: there is none */
     struct fh_bins bins;
 };
 
@@ -162,11 +164,14 @@ void fh_heap_end_span(struct fh_heap *heap, bool allocated);
 size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t most_bytes);
 /* The whole pages within a free chunk, behind the words and before the footer. */
 struct fh_span fh_chunk_inner_pages(const struct fh_chunk *chunk, size_t size);
-/* A free chunk, or so many bytes of top, look like a block until fh_heap_end_withheld; lock held. */
-void fh_heap_withhold(struct fh_heap *heap, struct fh_chunk *chunk);
-struct fh_chunk *fh_heap_withhold_top(struct fh_heap *heap, size_t size);
-/* What is withheld is free again, its pages in `withheld_span` purged; lock held. */
-void fh_heap_end_withheld(struct fh_heap *heap);
+/* Bytes `from` to `to` of a free chunk, or of top, look like a block that
+ * waits to be freed until fh_heap_end_withheld: that block. What
+ * remains on either side is free, and large enough for a chunk. Lock held. */
+struct fh_chunk *fh_heap_withhold(struct fh_heap *heap, struct fh_chunk *chunk, size_t from, size_t to);
+struct fh_chunk *fh_heap_withhold_top(struct fh_heap *heap, size_t from, size_t to);
+/* What is withheld is free again, its pages in `withheld_span` purged; false when the kernel refuses to take the page
+ * between them and those that were. Lock held. */
+bool fh_heap_end_withheld(struct fh_heap *heap);
 /* The segment that holds a chunk's tag; NULL for none. */
 struct fh_segment *fh_heap_segment_of(struct fh_heap *heap, const struct fh_chunk *chunk);
 /* Forgets the sweep and the last free; when a segment goes. */

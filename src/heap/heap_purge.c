@@ -155,7 +155,8 @@ void fh_heap_look_around(struct fh_heap *heap)
 {
     /* Near a limit less of what is free may stay. */
     size_t dirty = heap->free_bytes - heap->purged_bytes, used = heap->used_bytes >> 2 * fh_limit_urgency();
-    if (heap->cursor) {
+    /* A cursor in a heap that is not returning is that of heap_trim.c, or what a trim left that could not end. */
+    if (heap->cursor && heap->returning) {
         sweep(heap);
         if (!heap->cursor && heap->returning) /* what is left is between blocks on their pages */
             heap->return_at_bytes = heap->free_bytes - heap->purged_bytes + fh_max(WORTH_IT, used / 2);

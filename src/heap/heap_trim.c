@@ -2,19 +2,21 @@
  * heap_trim.c - giving back everything that can be spared, because somebody asks for it, in steps.
  *
  * Layer: heap. A heap may be of any size, a page costs from 0.3 to 4 microseconds to give back, and other threads want
- * the lock meanwhile. So the lock is held only to choose what goes next: a free chunk is *withheld*, that is, it looks
- * like a block; its pages go without the lock; then it is free again. Between two steps the heap's cursor (heap.h) says
- * where to go on: whoever frees, splits or coalesces keeps it on a chunk. A fork in between finds what is withheld, and
- * frees it in the child.
+ * the lock meanwhile. So the lock is held only to choose what goes next: a slice of a free chunk, or of top, is
+ * *withheld*, that is, it looks like a block; its pages go without the lock; then it is free again. Whoever finds no
+ * other memory meanwhile waits for that (core/route.c). Between two steps the heap's cursor (heap.h) says where to go
+ * on: whoever frees, splits or coalesces keeps it on a chunk. A fork in between finds what is withheld, and frees it in
+ * the child.
  */
 #include "heap.h"
 #include "os.h"
 
 enum {
     STEP_CHUNKS = 512,      /* chunks that one step looks at: some tens of microseconds */
-    SLICE_BYTES = 16 << 20, /* of a chunk, so that no more is out of reach for others meanwhile */
+    SLICE_BYTES = 16 << 20, /* of a chunk or top, so that no more is out of reach for others meanwhile */
     TOP_LEAST = 64 << 10,   /* less than this of top goes with the lock held */
     PAUSE_US = 50,          /* for who sleeps until the lock is free to wake up and get it */
+    FROZEN_PAUSES = 2000,   /* while a fork has frozen the lock: more than a fork takes */
     TRIES = 3               /* sweeps that may be begun, when other threads end them by allocating what has gone */
 };
 
@@ -25,57 +27,122 @@ static void let_go(struct fh_heap *heap)
     if (wanted) fh_os_pause_us(PAUSE_US);
 }
 
-void fh_heap_end_withheld(struct fh_heap *heap)
+/*
+ * Waits for the end of a fork, which takes a moment, but not for ever: whoever trims may be in a malloc under a lock of
+ * libc's that the forking thread is yet to take (lock.h). False then, and when a signal handler interrupted the holder.
+ */
+static bool acquire(struct fh_heap *heap)
 {
-    struct fh_chunk *chunk = heap->withheld;
-    heap->withheld = NULL;
-    heap->span = heap->withheld_span;
-    heap->span_bytes = fh_span_bytes(heap->span);
-    fh_heap_release_chunk(heap, chunk);
+    for (int i = 0; !fh_lock_acquire(&heap->lock); i++) {
+        if (i == FROZEN_PAUSES || fh_lock_is_mine(&heap->lock)) return false;
+        fh_os_pause_us(PAUSE_US);
+    }
+    return true;
 }
 
-/*
- * The chunk, which is withheld, loses the pages from `from` to `to`, of which those in `gone` have gone before, without
- * the lock; then it is free again. False when the kernel refuses. The lock is held at the start and at the end.
- */
-static bool give_back(struct fh_heap *heap, struct fh_chunk *chunk, struct fh_span pages, struct fh_span gone)
+/* The pages of a tag between two spans, when they are no more than one, go as well: then the two are one. */
+static bool close_gap(uintptr_t from, uintptr_t to) { return from >= to || fh_os_discard((void *)from, to - from); }
+
+/* A free chunk has been coalesced from three that had purged pages, of which the largest span is known still. */
+static bool join_spans(struct fh_heap *heap, struct fh_chunk *chunk, struct fh_span below, struct fh_span span,
+                       struct fh_span above)
 {
-    if (!fh_span_bytes(gone)) gone.from = gone.to = pages.from;
-    heap->withheld = chunk;
-    heap->withheld_span = gone; /* for the child of a fork: no more than is sure */
-    heap->withheld_by = fh_os_self();
+    size_t page = fh_max(fh_os_page_size(), 4096);
+    bool joins_below = fh_span_bytes(below) && span.from - below.to <= page;
+    bool joins_above = fh_span_bytes(above) && above.from - span.to <= page;
+    struct fh_span whole = {joins_below ? below.from : span.from, joins_above ? above.to : span.to};
+    uint64_t content = fh_chunk_read(chunk);
+    size_t known = fh_span_bytes(fh_chunk_span(chunk, content));
+    if (fh_span_bytes(whole) <= known) return true;
+    if (joins_below && !close_gap(below.to, span.from)) return false;
+    if (joins_above && !close_gap(span.to, above.from)) return false;
+    fh_chunk_write_span(chunk, whole);
+    fh_chunk_write(chunk, fh_chunk_size(content), (unsigned)(content & FH_CHUNK_FLAGS) | FH_CHUNK_PURGED);
+    fh_count_add(&heap->purged_bytes, fh_span_bytes(whole) - known);
+    return true;
+}
+
+bool fh_heap_end_withheld(struct fh_heap *heap)
+{
+    struct fh_chunk *chunk = heap->withheld, *start = chunk;
+    struct fh_span span = heap->withheld_span, below = {0, 0};
+    uint64_t content = fh_chunk_read(chunk);
+    if (!(content & FH_CHUNK_PREVIOUS_IN_USE)) {
+        start = (struct fh_chunk *)(void *)((char *)chunk - fh_chunk_previous_size(chunk));
+        below = fh_chunk_span(start, fh_chunk_read(start));
+    }
+    struct fh_chunk *next = fh_chunk_at(chunk, fh_chunk_size(content));
+    uint64_t next_content = fh_chunk_read(next);
+    struct fh_span above = {0, 0};
+    if (!(next_content & FH_CHUNK_IN_USE)) above = fh_chunk_span(next, next_content);
+    fh_store_relaxed(&heap->withheld, NULL);
+    fh_store_relaxed(&heap->withheld_bytes, 0);
+    fh_guard_unmark(fh_chunk_payload(chunk));
+    heap->span = span;
+    heap->span_bytes = fh_span_bytes(span);
+    /* It is no free of the program's: a returning heap would give back the rest of the chunk now, with the lock held.
+     */
+    bool returning = heap->returning;
+    heap->returning = false;
+    bool is_chunk = fh_heap_release_chunk(heap, chunk) != 0;
+    heap->returning = returning;
+    if (!is_chunk || !fh_span_bytes(span)) return true;
+    fh_count_add(&heap->given_back_bytes, fh_span_bytes(span));
+    return join_spans(heap, start, below, span, above);
+}
+
+/* The chunk, which is withheld, loses these pages without the lock; then it is free again. False when the kernel
+ * refuses. The lock is held at the start and at the end. */
+static bool give_back(struct fh_heap *heap, struct fh_chunk *chunk, struct fh_span pages)
+{
+    heap->withheld_span = (struct fh_span){0, 0}; /* for the child of a fork: no more than is sure */
+    fh_store_relaxed(&heap->withheld_by, fh_os_self());
+    fh_store_relaxed(&heap->withheld_bytes, fh_chunk_size(fh_chunk_read(chunk)));
+    fh_store_relaxed(&heap->withheld, chunk);
+    fh_count_add(&heap->withheld_times, 1);
     let_go(heap);
-    bool given = (pages.from >= gone.from || fh_os_discard((void *)pages.from, gone.from - pages.from)) &&
-                 (gone.to >= pages.to || fh_os_discard((void *)gone.to, pages.to - gone.to));
-    /* While a fork has frozen the lock, it is not waiting for us. */
+    bool given = fh_os_discard((void *)pages.from, fh_span_bytes(pages));
     while (!fh_lock_acquire(&heap->lock)) fh_os_pause_us(PAUSE_US);
     if (given) heap->withheld_span = pages;
-    fh_heap_end_withheld(heap);
-    return given;
+    return fh_heap_end_withheld(heap) && given;
 }
 
-/* Touched pages of top beyond `keep_bytes` go first, so that the break then moves down over nothing. */
-static void empty_top(struct fh_heap *heap, size_t keep_bytes)
+/* Where a chunk begins whose first whole page this is. */
+static size_t offset_of(const struct fh_chunk *chunk, uintptr_t page)
+{
+    return page - sizeof(struct fh_purged_chunk) - (uintptr_t)chunk;
+}
+/* Where it ends when this is the end of its last whole page. */
+static size_t end_offset_of(const struct fh_chunk *chunk, uintptr_t page) { return page + 8 - (uintptr_t)chunk; }
+
+/*
+ * A slice of top's touched pages below `*end` and beyond `keep_bytes`, from above, so that the break then moves down
+ * over nothing. False when there is no more to do.
+ */
+static bool empty_top(struct fh_heap *heap, size_t keep_bytes, uintptr_t *end)
 {
     struct fh_chunk *top = heap->top;
-    if (!top || heap->fresh <= (char *)top) return;
-    size_t size = fh_chunk_size(fh_chunk_read(top)), touched = (size_t)(heap->fresh - (char *)top);
-    if (touched < TOP_LEAST || touched - TOP_LEAST < keep_bytes || size < TOP_LEAST) return;
-    size_t part = fh_align_down(fh_min(touched, size - 2 * FH_CHUNK_LEAST), FH_ALIGNMENT);
-    struct fh_chunk *chunk = fh_heap_withhold_top(heap, part);
-    if (!chunk) return;
-    size_t page = fh_max(fh_os_page_size(), 4096);
-    struct fh_span pages = fh_chunk_inner_pages(chunk, part);
-    pages.from = fh_align_up(pages.from + keep_bytes, page);
-    if (fh_span_bytes(pages)) give_back(heap, chunk, pages, (struct fh_span){0, 0});
-    else fh_heap_release_chunk(heap, chunk);
+    uintptr_t upto = fh_min((uintptr_t)heap->fresh, *end);
+    if (!top || upto <= (uintptr_t)top) return false;
+    size_t size = fh_chunk_size(fh_chunk_read(top)), touched = upto - (uintptr_t)top;
+    if (touched < TOP_LEAST || touched - TOP_LEAST < keep_bytes || size < TOP_LEAST) return false;
+    size_t to = fh_align_down(fh_min(touched + 8, size - 2 * FH_CHUNK_LEAST), FH_ALIGNMENT);
+    struct fh_span inner = fh_chunk_inner_pages(top, to), pages = inner;
+    pages.from = fh_align_up(pages.from + keep_bytes, fh_max(fh_os_page_size(), 4096));
+    if (!fh_span_bytes(pages)) return false;
+    pages.from = pages.to - fh_min(fh_span_bytes(pages), SLICE_BYTES);
+    *end = pages.from;
+    size_t from = pages.from == inner.from ? 0 : offset_of(top, pages.from);
+    return give_back(heap, fh_heap_withhold_top(heap, from, to), pages);
 }
 
 static bool trim_top(struct fh_heap *heap, size_t keep_bytes)
 {
-    if (!fh_lock_acquire(&heap->lock)) return false;
-    fh_heap_drain(heap);
-    if (!heap->withheld) empty_top(heap, keep_bytes);
+    for (uintptr_t end = UINTPTR_MAX;; let_go(heap)) {
+        if (!acquire(heap)) return false;
+        fh_heap_drain(heap);
+        if (heap->withheld || !empty_top(heap, keep_bytes, &end)) break;
+    }
     bool any = fh_heap_trim_top(heap, keep_bytes);
     heap->trimmed_bytes = 0; /* asked for: growing again is no sign of thrashing */
     let_go(heap);
@@ -107,6 +174,15 @@ static struct fh_chunk *next_to_purge(struct fh_heap *heap, struct fh_span *page
     return NULL;
 }
 
+/* What goes next of a chunk's pages: beside those that have gone, so that what has gone is one span. */
+static struct fh_span slice_of(struct fh_span pages, struct fh_span gone)
+{
+    if (!fh_span_bytes(gone)) gone.from = gone.to = pages.from;
+    if (gone.from > pages.from)
+        return (struct fh_span){gone.from - fh_min(gone.from - pages.from, SLICE_BYTES), gone.from};
+    return (struct fh_span){gone.to, gone.to + fh_min(pages.to - gone.to, SLICE_BYTES)};
+}
+
 /* One step of the sweep; false when it is over. */
 static bool purge_step(struct fh_heap *heap, bool *any)
 {
@@ -114,19 +190,19 @@ static bool purge_step(struct fh_heap *heap, bool *any)
     struct fh_chunk *chunk = next_to_purge(heap, &pages, &gone);
     if (!chunk) return heap->cursor != NULL;
     if (heap->withheld) return false; /* another thread trims this heap: it does it all */
-    if (!fh_span_bytes(gone)) gone.from = gone.to = pages.from;
-    pages.from = gone.from - fh_min(gone.from - pages.from, SLICE_BYTES);
-    pages.to = gone.to + fh_min(pages.to - gone.to, SLICE_BYTES);
-    fh_heap_withhold(heap, chunk);
-    if (!give_back(heap, chunk, pages, gone)) return false;
-    return *any = true;
+    struct fh_span slice = slice_of(pages, gone);
+    size_t from = slice.from == pages.from ? 0 : offset_of(chunk, slice.from);
+    size_t to = slice.to == pages.to ? fh_chunk_size(fh_chunk_read(chunk)) : end_offset_of(chunk, slice.to);
+    if (give_back(heap, fh_heap_withhold(heap, chunk, from, to), slice)) return *any = true;
+    fh_heap_stop_sweep(heap);
+    return false;
 }
 
 bool fh_heap_trim(struct fh_heap *heap, size_t keep_bytes)
 {
     bool any = trim_top(heap, keep_bytes), more = true;
     for (int tries = 0; more; let_go(heap)) {
-        if (!fh_lock_acquire(&heap->lock)) return any;
+        if (!acquire(heap)) return any; /* a cursor that is left behind is nobody's: heap_purge.c takes no notice */
         if (tries == 0 || !heap->cursor) {
             if (!heap->segments || tries == TRIES) more = false;
             else heap->cursor = fh_segment_first(heap->segments);

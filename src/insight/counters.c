@@ -33,6 +33,12 @@ static void add_heap(struct fh_counters *account, struct fh_heap *heap, struct f
     account->metadata_bytes += blocks * FH_CHUNK_TAG_BYTES;
     account->live_bytes += heap->used_bytes - slab_bytes - blocks * FH_CHUNK_TAG_BYTES;
     account->live_blocks += blocks;
+    size_t withheld = fh_load_relaxed(&heap->withheld_bytes); /* a block to look at, and nobody's (heap_trim.c) */
+    if (withheld) {
+        account->live_blocks--;
+        account->live_bytes -= withheld - FH_CHUNK_TAG_BYTES;
+        account->cached_bytes += withheld - FH_CHUNK_TAG_BYTES;
+    }
     account->rounding_bytes += slab_bytes; /* less what the slabs say of themselves, below */
     size_t purged = heap->purged_bytes;
     account->free_bytes += heap->free_bytes - purged + top - untouched;

@@ -166,4 +166,5 @@ FH_EXPORT FH_ALIGNED(16) const struct fh_image_root fh_root = {
     .wholesale_obtain_calls = FIELD(fh_wholesale, obtain_calls),
     .wholesale_return_calls = FIELD(fh_wholesale, return_calls),
     .option_give_back = FIELD(fh_options, give_back),
+    .heap_withheld_bytes = FIELD(fh_heap, withheld_bytes),
 };

@@ -60,8 +60,28 @@ static void pages_go_without_the_lock(void **state)
     fake_os.on_discard = note_discard;
     fh_heap_trim(heap, 0);
     assert_true(dirty() < 3 * 4096);
-    assert_int_equal(discarded_with_lock, 0);
+    assert_true(discarded_with_lock <= 3 * 4096); /* the page of the tag between two slices */
     assert_true(discarded_without > 50000000);
+    assert_true(heap->given_back_bytes >= discarded_without && heap->purged_bytes >= discarded_without);
+    assert_sound();
+    size_t was_taken = heap->taken_again_bytes;
+    fh_heap_free(heap, fh_heap_alloc(heap, 40000000, 16, NULL));
+    assert_true(heap->taken_again_bytes > was_taken && heap->taken_again_bytes <= heap->given_back_bytes);
+}
+
+/* The same in a heap that gives back by itself: the end of a step is no free of so many bytes. */
+static void a_returning_heap_keeps_to_it(void **state)
+{
+    (void)state;
+    get_all();
+    fh_options.give_back = 0;
+    for (int i = 1; i < MANY - 1; i++) fh_heap_free(heap, blocks[i]);
+    heap->returning = true;
+    fake_os.on_discard = note_discard;
+    fh_heap_trim(heap, 0);
+    assert_true(heap->returning);
+    assert_true(dirty() < 3 * 4096);
+    assert_true(discarded_with_lock <= 3 * 4096);
     assert_sound();
 }
 
@@ -88,6 +108,119 @@ static void the_top_is_emptied_first(void **state)
     memset(again, 1, 60000);
     fh_test_free(again);
     fh_heap_trim(heap, 0);
+    assert_sound();
+}
+
+/* What is withheld is no block of the program's, to whoever looks meanwhile. */
+static size_t live_before, phantoms;
+static int count_live(const struct fh_block *block, void *count)
+{
+    *(size_t *)count += block->state == FH_STATE_LIVE;
+    return 0;
+}
+static void look_at_account(size_t bytes)
+{
+    if (!heap->withheld) return;
+    struct fh_account account;
+    fh_account_read(&account);
+    size_t live = 0;
+    fh_walk(count_live, &live);
+    phantoms += live - live_before;
+    assert_int_equal(account.live_blocks, live_before);
+    assert_true(account.cached_bytes >= bytes);
+    assert_sound();
+}
+
+static void nobody_sees_a_phantom(void **state)
+{
+    (void)state;
+    get_all();
+    fh_options.give_back = 0;
+    for (int i = 1; i < MANY - 1; i++) fh_heap_free(heap, blocks[i]);
+    struct fh_account account;
+    fh_account_read(&account);
+    fh_walk(count_live, &live_before);
+    assert_int_equal(account.live_blocks, live_before);
+    size_t live_bytes = account.live_bytes;
+    fake_os.on_discard = look_at_account;
+    fh_heap_trim(heap, SIZE_MAX / 2);
+    assert_int_equal(phantoms, 0);
+    fh_account_read(&account);
+    assert_int_equal(account.live_bytes, live_bytes);
+    assert_int_equal(account.cached_bytes, 0);
+}
+
+/* Of what is free, no more than a slice is out of reach: not of a chunk, of one whose pages have gone, or of top. */
+static size_t slices;
+static void look_at_rest(size_t bytes)
+{
+    if (bytes <= 4096 || !heap->withheld) return;
+    assert_true(bytes <= 16 << 20);
+    assert_true(fh_chunk_size(fh_chunk_read(heap->withheld)) <= (16 << 20) + 2 * 4096);
+    size_t size = fh_chunk_size(fh_chunk_read(heap->top));
+    char *mine = fh_heap_alloc(heap, 15000000, 16, NULL);
+    assert_non_null(mine);
+    assert_true(fh_chunk_size(fh_chunk_read(heap->top)) + 20000000 > size); /* not because it grew */
+    slices++;
+    assert_sound();
+    fh_heap_free(heap, mine);
+    assert_sound();
+}
+
+static void no_more_than_a_slice_is_out_of_reach(void **state)
+{
+    (void)state;
+    get_all();
+    fh_options.give_back = 0;
+    fh_options.trim_threshold = SIZE_MAX;
+    for (int i = 1; i < MANY - 1; i++) fh_heap_free(heap, blocks[i]);
+    fake_refuse_memory();
+    fake_os.on_discard = look_at_rest;
+    heap->return_at_bytes = SIZE_MAX;
+    fh_heap_trim(heap, SIZE_MAX / 2);
+    assert_true(slices >= 3);
+    slices = 0;
+    fh_heap_free(heap, blocks[MANY - 1]); /* all of it is top's now */
+    fh_heap_trim(heap, 0);
+    assert_true(slices >= 3);
+    assert_sound();
+}
+
+/* Another thread's malloc, of what no memory is left for but what is withheld at the moment. */
+static char *waited_for;
+static bool is_ready; /* atomic */
+static void *want_most_of_it(void *unused)
+{
+    fh_test_free(fh_test_malloc(5000)); /* it has a state and a heap */
+    __atomic_store_n(&is_ready, true, __ATOMIC_RELEASE);
+    while (!fh_load_relaxed(&heap->withheld)) fh_os_pause_us(20);
+    waited_for = fh_test_malloc(40000000);
+    return unused;
+}
+static void give_time(size_t bytes)
+{
+    if (bytes > 4096) fh_os_pause_us(10000);
+}
+
+static void nobody_goes_without_for_a_trim(void **state)
+{
+    (void)state;
+    fake_os.cpus = 2;
+    get_all();
+    fh_options.give_back = 0;
+    for (int i = 1; i < MANY - 1; i++) fh_heap_free(heap, blocks[i]);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, want_most_of_it, NULL), 0);
+    while (!__atomic_load_n(&is_ready, __ATOMIC_ACQUIRE)) fh_os_pause_us(20);
+    fake_refuse_memory();
+    fake_os.on_discard = give_time;
+    fh_heap_trim(heap, SIZE_MAX / 2);
+    pthread_join(thread, NULL);
+    assert_non_null(waited_for);
+    fake_allow_all();
+    fh_test_free(waited_for);
+    assert_null(fh_test_malloc((size_t)1 << 40));
+    fh_core_settle();
     assert_sound();
 }
 
@@ -127,6 +260,52 @@ static void refused_it_ends(void **state)
     free_all_but(50);
     fake_refuse(FAKE_DISCARD), fake_refuse(FAKE_BREAK_DOWN);
     assert_false(fh_heap_trim(heap, 0));
+    assert_sound();
+}
+
+/* A trim that could not end leaves its cursor behind, as in the child of a fork: the heap returns pages all the same. */
+static void a_cursor_left_behind_is_no_sweep(void **state)
+{
+    (void)state;
+    get_all();
+    heap->cursor = fh_segment_first(heap->segments);
+    free_all_but(50);
+    assert_true(heap->returning);
+    assert_true(heap->purged_bytes > 40000000);
+    assert_sound();
+}
+
+static void refused_it_leaves_no_cursor(void **state)
+{
+    (void)state;
+    get_all();
+    fh_options.give_back = 0;
+    free_all_but(50);
+    fake_refuse(FAKE_DISCARD), fake_refuse(FAKE_BREAK_DOWN);
+    assert_false(fh_heap_trim(heap, 0));
+    assert_null(heap->cursor);
+    assert_sound();
+}
+
+static void *thaw(void *unused)
+{
+    fh_os_pause_us(5000);
+    fh_lock_thaw(&heap->lock);
+    return unused;
+}
+
+static void it_outlasts_a_fork(void **state)
+{
+    (void)state;
+    get_all();
+    fh_options.give_back = 0;
+    free_all_but(50);
+    assert_true(fh_lock_freeze(&heap->lock));
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, thaw, NULL), 0);
+    assert_true(fh_heap_trim(heap, 0));
+    pthread_join(thread, NULL);
+    assert_true(dirty() < (size_t)MANY / 50 * 2 * 4096);
     assert_sound();
 }
 
@@ -175,9 +354,16 @@ static void others_may_do_anything_meanwhile(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(all_of_a_large_heap_goes),
     cmocka_unit_test(pages_go_without_the_lock),
+    cmocka_unit_test(a_returning_heap_keeps_to_it),
     cmocka_unit_test(the_top_is_emptied_first),
+    cmocka_unit_test(nobody_sees_a_phantom),
+    cmocka_unit_test(no_more_than_a_slice_is_out_of_reach),
+    cmocka_unit_test(nobody_goes_without_for_a_trim),
     cmocka_unit_test(a_child_frees_what_is_withheld),
     cmocka_unit_test(refused_it_ends),
+    cmocka_unit_test(a_cursor_left_behind_is_no_sweep),
+    cmocka_unit_test(refused_it_leaves_no_cursor),
+    cmocka_unit_test(it_outlasts_a_fork),
     cmocka_unit_test(others_may_do_anything_meanwhile),
 };
 UNIT_GROUP(heap_trim);

@@ -36,10 +36,13 @@ static void add_heap(struct fh_image *image, struct fh_image_counters *counters,
     uint64_t slab_bytes = OF(record, heap_slab_bytes), used = OF(record, heap_used_bytes);
     uint64_t blocks = OF(record, heap_used_chunks) - OF(record, heap_slab_chunks);
     uint64_t handed_over = OF(record, heap_handed_over_bytes);
+    counters->handed_over_bytes += handed_over;
+    uint64_t withheld = OF(record, heap_withheld_bytes); /* looks in use while its pages go */
+    if (withheld)
+        counters->live_blocks--, handed_over += withheld - TAG_BYTES;
     uint64_t *bytes = counters->bytes;
     counters->heaps += segments != 0;
     counters->live_blocks += blocks;
-    counters->handed_over_bytes += handed_over;
     bytes[FH_METADATA] += segments * (root->segment_head_bytes + root->segment_tail_bytes) + blocks * TAG_BYTES;
     bytes[FH_LIVE] += used - slab_bytes - blocks * TAG_BYTES - handed_over;
     bytes[FH_CACHED] += handed_over;
