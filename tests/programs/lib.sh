@@ -82,7 +82,7 @@ show() {
 
 # limited COMMAND…: a program that hangs ends, with its children, after a minute and status 124.
 limited() {
-    timeout -k 5 60 "$@"
+    timeout -k 5 400 "$@"
 }
 
 # on_system OUT COMMAND…: runs on the system's malloc; OUT gets the output, OUT.err the messages.
