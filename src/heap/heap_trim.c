@@ -174,13 +174,24 @@ static struct fh_chunk *next_to_purge(struct fh_heap *heap, struct fh_span *page
     return NULL;
 }
 
-/* What goes next of a chunk's pages: beside those that have gone, so that what has gone is one span. */
+/* What goes next of a chunk's pages: beside those that have gone, so that what has gone is one span. The tag between
+ * the two takes a page of what has gone, for a moment; a single page would be forgotten over that, so it goes again. */
 static struct fh_span slice_of(struct fh_span pages, struct fh_span gone)
 {
-    if (!fh_span_bytes(gone)) gone.from = gone.to = pages.from;
+    if (fh_span_bytes(gone) <= fh_max(fh_os_page_size(), 4096)) gone.from = gone.to = pages.from;
     if (gone.from > pages.from)
         return (struct fh_span){gone.from - fh_min(gone.from - pages.from, SLICE_BYTES), gone.from};
     return (struct fh_span){gone.to, gone.to + fh_min(pages.to - gone.to, SLICE_BYTES)};
+}
+
+/* A chunk of which no more has gone than before is left behind, whatever the reason: a sweep must come to its end. */
+static void pass_if_stuck(struct fh_heap *heap, size_t gone_bytes)
+{
+    struct fh_chunk *chunk = heap->cursor;
+    if (!chunk || chunk == heap->top) return;
+    uint64_t content = fh_chunk_read(chunk);
+    if (content & FH_CHUNK_IN_USE || fh_span_bytes(fh_chunk_span(chunk, content)) > gone_bytes) return;
+    heap->cursor = fh_chunk_at(chunk, fh_chunk_size(content));
 }
 
 /* One step of the sweep; false when it is over. */
@@ -193,9 +204,12 @@ static bool purge_step(struct fh_heap *heap, bool *any)
     struct fh_span slice = slice_of(pages, gone);
     size_t from = slice.from == pages.from ? 0 : offset_of(chunk, slice.from);
     size_t to = slice.to == pages.to ? fh_chunk_size(fh_chunk_read(chunk)) : end_offset_of(chunk, slice.to);
-    if (give_back(heap, fh_heap_withhold(heap, chunk, from, to), slice)) return *any = true;
-    fh_heap_stop_sweep(heap);
-    return false;
+    if (!give_back(heap, fh_heap_withhold(heap, chunk, from, to), slice)) {
+        fh_heap_stop_sweep(heap);
+        return false;
+    }
+    pass_if_stuck(heap, fh_span_bytes(gone));
+    return *any = true;
 }
 
 bool fh_heap_trim(struct fh_heap *heap, size_t keep_bytes)
