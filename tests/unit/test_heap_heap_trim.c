@@ -54,7 +54,7 @@ static void pages_go_without_the_lock(void **state)
 {
     (void)state;
     get_all();
-    fh_options.give_back = 0; /* not by itself */
+    fh_options.give_back = 0;                                         /* not by itself */
     for (int i = 1; i < MANY - 1; i++) fh_heap_free(heap, blocks[i]); /* one chunk of 50 MB */
     assert_true(dirty() > 50000000);
     fake_os.on_discard = note_discard;
@@ -263,7 +263,8 @@ static void refused_it_ends(void **state)
     assert_sound();
 }
 
-/* A trim that could not end leaves its cursor behind, as in the child of a fork: the heap returns pages all the same. */
+/* A trim that could not end leaves its cursor behind, as in the child of a fork: the heap returns pages all the same.
+ */
 static void a_cursor_left_behind_is_no_sweep(void **state)
 {
     (void)state;
