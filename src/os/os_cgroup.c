@@ -5,12 +5,13 @@
  * counts. A process is bound by its own group and by every one above; in a container the groups' own path may not
  * exist, since its group is mounted at the root, so what can't be read binds nobody.
  */
+#include "atomics.h"
 #include "os.h"
 #include "parse.h"
 
 enum { PATH = 512, TEXT = 3072 };
 
-/* Read from within malloc, perhaps on the smallest stack that a thread may have: what takes room is a mapping. */
+/* Read from within malloc, perhaps on the smallest stack that a thread may have: what takes room stands elsewhere. */
 struct scratch {
     char text[TEXT];   /* a file's */
     char path[PATH];   /* to it */
@@ -18,8 +19,21 @@ struct scratch {
 };
 FH_STATIC_ASSERT(sizeof(struct scratch) <= 4096, "a page, however small");
 
-static struct scratch *get_scratch(void) { return fh_os_map(NULL, fh_os_page_size()); }
-static void drop_scratch(struct scratch *scratch) { fh_os_unmap(scratch, fh_os_page_size()); }
+/* For one thread at a time; who comes meanwhile maps a page, and so does the child of a fork that came meanwhile. */
+static struct scratch own_scratch;
+static uint32_t own_is_taken;
+
+static struct scratch *get_scratch(void)
+{
+    if (!fh_exchange_acquire(&own_is_taken, 1)) return &own_scratch;
+    return fh_os_map(NULL, fh_os_page_size());
+}
+
+static void drop_scratch(struct scratch *scratch)
+{
+    if (scratch == &own_scratch) fh_store_release(&own_is_taken, 0);
+    else fh_os_unmap(scratch, fh_os_page_size());
+}
 
 static const char *before = "";  /* all paths */
 static char memory_group[PATH];  /* of the group whose limit is the lowest, */
