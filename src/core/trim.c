@@ -53,7 +53,7 @@ static size_t in_memory(void)
         struct fh_heap *heap = fh_heaps_get(i);
         if (!fh_lock_acquire(&heap->lock)) continue;
         char *end = heap->growing ? (char *)heap->growing + heap->growing->size : NULL;
-        if (heap->fresh < end) bytes -= (size_t)(end - heap->fresh);
+        if (heap->backed < end) bytes -= (size_t)(end - heap->backed);
         bytes -= heap->purged_bytes;
         fh_lock_release(&heap->lock);
     }

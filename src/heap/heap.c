@@ -148,13 +148,12 @@ static struct fh_chunk *alloc_from_bins(struct fh_heap *heap, size_t needed, siz
 FH_INLINE struct fh_chunk *take_from_top(struct fh_heap *heap, size_t offset, size_t needed, unsigned flags,
                                          bool *zeroed)
 {
-    struct fh_chunk *chunk = heap->top;
-    size_t size = fh_chunk_size(fh_chunk_read(chunk));
-    if (offset) make_free(heap, chunk, offset);
-    chunk = fh_chunk_at(chunk, offset);
+    struct fh_chunk *below = heap->top, *chunk = fh_chunk_at(below, offset);
+    size_t size = fh_chunk_size(fh_chunk_read(below));
     /* The tag of the old top is the only word at or above `fresh` - 8 that may not be zero, and it is no payload. */
     if (zeroed) *zeroed = (char *)fh_chunk_payload(chunk) >= heap->fresh;
-    fh_heap_set_top(heap, fh_chunk_at(chunk, needed), size - offset - needed);
+    fh_heap_set_top(heap, fh_chunk_at(chunk, needed), size - offset - needed); /* before anything else is touched */
+    if (offset) make_free(heap, below, offset);
     fh_chunk_write(chunk, needed, FH_CHUNK_IN_USE | (offset ? 0 : FH_CHUNK_PREVIOUS_IN_USE) | flags);
     note_used(heap, needed);
     return chunk;

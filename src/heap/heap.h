@@ -32,6 +32,10 @@ struct fh_heap {
     struct fh_segment *growing; /* the segment that ends in top */
     struct fh_chunk *top;       /* NULL before the first growth */
     char *fresh;                /* memory from here to the end of `growing` was never touched, and is zero */
+    char *backed;               /* as `fresh`, or the end of the huge page that `fresh` is in: in memory up to here */
+    char *huge_from, *huge_to;  /* where the kernel may use huge pages now; NULL: nowhere */
+    char *huge_next;            /* growth beyond is a reason to see whether it should, or does */
+    bool has_huge;              /* it does */
     char *mapped;               /* the page map names the pages of `growing` up to here */
     size_t trim_at_bytes;       /* touched bytes of top above which it is trimmed; 0: the option's value */
     size_t trimmed_bytes;       /* released by the last trim, until as much has been touched again */
@@ -137,6 +141,16 @@ void fh_heap_maybe_trim(struct fh_heap *heap, size_t chunk_bytes);
 bool fh_heap_trim_top(struct fh_heap *heap, size_t keep_bytes);
 /* Top begins anew at `start`, `size` bytes, previous chunk in use; notes what has been touched. Lock held. */
 void fh_heap_set_top(struct fh_heap *heap, struct fh_chunk *start, size_t size);
+/* Huge pages for growth: before what is below `touched` is touched for the first time; right after that, if it has
+ * begun; when memory goes back. How far memory reaches that `fresh` has made the kernel fill. Lock held. */
+void fh_heap_begin_huge(struct fh_heap *heap, char *touched);
+void fh_heap_note_huge(struct fh_heap *heap);
+void fh_heap_end_huge(struct fh_heap *heap);
+char *fh_heap_reach_of_huge(const struct fh_heap *heap);
+/* So much more at the end of the growing segment, or somewhat more, as far as `room` goes: no huge page is cut off. */
+size_t fh_heap_wish_for_huge(const struct fh_heap *heap, size_t wish, size_t room);
+/* Touched bytes of top that are less than what the next growth would take; 0 while it goes by small pages. */
+size_t fh_heap_spare_of_huge(const struct fh_heap *heap);
 /* Frees a chunk that is marked in use, coalescing: the size of the free chunk that it is part of now, 0 when that is
  * top. Lock held. */
 size_t fh_heap_release_chunk(struct fh_heap *heap, struct fh_chunk *chunk);

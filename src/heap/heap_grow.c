@@ -32,11 +32,15 @@ static void learn_from_growth(struct fh_heap *heap)
 
 void fh_heap_set_top(struct fh_heap *heap, struct fh_chunk *start, size_t size)
 {
+    char *touched = (char *)start + FH_CHUNK_TAG_BYTES;
+    bool grows = touched > heap->fresh, at_window = grows && touched > heap->huge_next;
+    if (FH_UNLIKELY(at_window)) fh_heap_begin_huge(heap, touched);
     heap->top = start;
     fh_chunk_write(start, size, FH_CHUNK_TOP | FH_CHUNK_PREVIOUS_IN_USE);
-    char *touched = (char *)start + FH_CHUNK_TAG_BYTES;
-    if (touched <= heap->fresh) return;
+    if (!grows) return;
     heap->fresh = touched;
+    if (FH_UNLIKELY(at_window) && heap->huge_to) fh_heap_note_huge(heap);
+    if (touched > heap->backed) heap->backed = FH_LIKELY(!heap->huge_to) ? touched : fh_heap_reach_of_huge(heap);
     if (FH_UNLIKELY(heap->trimmed_bytes != 0)) learn_from_growth(heap);
     if (touched <= heap->mapped) return;
     char *end = (char *)heap->growing + heap->growing->size;
@@ -78,7 +82,8 @@ static void open_segment(struct fh_heap *heap, char *start, size_t size, bool is
     segment->next = *link;
     *link = segment;
     heap->growing = segment;
-    heap->fresh = heap->mapped = start;
+    fh_heap_end_huge(heap);
+    heap->fresh = heap->backed = heap->huge_next = heap->mapped = start;
     struct fh_chunk *first = fh_segment_first(segment);
     fh_heap_set_top(heap, first, (size_t)((char *)fh_segment_end(segment) - (char *)first));
     fh_count_add(&heap->total_bytes, size);
@@ -129,13 +134,16 @@ bool fh_heap_grow(struct fh_heap *heap, size_t needed, size_t alignment)
     size_t pad = fh_load_relaxed(&fh_options.top_pad);
     if (!fh_checked_align_up(least + pad, page, &least)) return false;
 
-    /* Twice what the heap has already, so that system calls grow with the logarithm of the heap (R6); less once the
-     * kernel has refused as much, as it does under RLIMIT_DATA, RLIMIT_AS and overcommit_memory = 2. */
+    /* Twice what the heap has already, four times where each growth is two system calls, so that these grow with the
+     * logarithm of the heap (R6); less once the kernel has refused as much, as it does under RLIMIT_DATA, RLIMIT_AS and
+     * overcommit_memory = 2. */
     if (!heap->grow_most) heap->grow_most = GROW_AT_MOST;
-    size_t reserve = fh_min(fh_max(2 * heap->total_bytes, GROW_AT_LEAST), heap->grow_most), room = fh_limit_room();
+    size_t times = heap->huge_to ? 4 : 2, room = fh_limit_room();
+    size_t reserve = fh_min(fh_max(times * heap->total_bytes, GROW_AT_LEAST), heap->grow_most);
     /* A reserve that passes a limit would be given back at once, and bought again for the next slab. */
     reserve = fh_min(reserve, fh_align_down(room > least ? room - least : 0, page));
     size_t wish = fh_align_up(least + reserve, page);
+    if (reserve >= GROW_AT_LEAST) wish = fh_heap_wish_for_huge(heap, wish, room);
     for (;;) {
         if ((heap->id == 0 && grow_by_break(heap, wish)) || grow_by_mapping(heap, wish)) {
             heap->grow_most = fh_min(2 * heap->grow_most, GROW_AT_MOST);
@@ -150,6 +158,9 @@ bool fh_heap_grow(struct fh_heap *heap, size_t needed, size_t alignment)
 /* Memory from `to` on is untouched again. */
 static void note_trim(struct fh_heap *heap, char *to)
 {
+    if (heap->backed > to) heap->backed = to;
+    if (heap->huge_to > to) fh_heap_end_huge(heap);
+    heap->huge_next = to;
     if (heap->fresh <= to) return;
     /* Trims with no growth between them are one: a heap that is torn down goes in many steps. */
     bool goes_on = heap->trimmed_bytes && heap->fresh <= heap->trimmed_to;
@@ -187,9 +198,9 @@ bool fh_heap_trim_top(struct fh_heap *heap, size_t keep_bytes)
     if (to >= end) return false;
 
     if (heap->id == 0 && fh_os_break() == end && give_back_break(heap, end, to)) return true;
-    if (to >= heap->fresh) return false;
+    if (to >= heap->backed) return false;
     /* A mapping keeps its addresses and gives back its pages. */
-    char *dirty_end = (char *)fh_align_up((uintptr_t)heap->fresh, page);
+    char *dirty_end = (char *)fh_align_up((uintptr_t)heap->backed, page);
     if (!fh_os_discard(to, (size_t)(dirty_end - to))) return false;
     note_trim(heap, to);
     return true;
@@ -232,6 +243,7 @@ void fh_heap_maybe_trim(struct fh_heap *heap, size_t chunk_bytes)
     if (FH_UNLIKELY(chunk_bytes >= GROW_AT_LEAST / 2)) unmap_empty_segments(heap); /* few are smaller */
     if (!heap->top) return;
     size_t at = fh_max(heap->trim_at_bytes, fh_load_relaxed(&fh_options.trim_threshold));
+    if (FH_UNLIKELY(heap->huge_to != NULL)) at = fh_max(at, fh_heap_spare_of_huge(heap));
     char *top = (char *)heap->top;
     if (heap->fresh <= top || (size_t)(heap->fresh - top) <= at) return;
     /* It has learned all that it may, and still its trims are regretted: not before the gate opens. */

@@ -17,8 +17,10 @@
 
 enum {
     WORTH_IT = 1 << 20,      /* free bytes below which nothing is done: what an idle heap may keep */
-    AT_ONCE = 64 << 10,      /* a chunk with so much to give back does not wait */
-    STEP_BYTES = 1 << 20,    /* what one free gives back at most, beside its own block: about 80 microseconds */
+    AT_ONCE = 2 << 20,       /* a chunk with so much to give back does not wait for a sweep */
+    SWEEPS = 64,             /* one for each such part of the heap that has become free, */
+    SWEEP_MOST = 4 << 20,    /* for so much at most, and WORTH_IT at least: what an idle heap may keep */
+    STEP_BYTES = 2 << 20,    /* what one free gives back at most, beside its own block: about 80 microseconds */
     STEP_CHUNKS = 64,        /* chunks that a sweep looks at in one step */
     EPOCH_BYTES = 2 << 20,   /* after so many bytes threads give up what they keep once more */
     REGRET_STEP = 256 << 10, /* bytes taken again that end it: less may be chance */
@@ -61,6 +63,7 @@ size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t 
     size_t inner_bytes = fh_span_bytes(inner), purged = fh_span_bytes(span);
     if (inner_bytes <= purged) return 0;
     if (!purged) span.from = span.to = inner.from;
+    fh_heap_end_huge(heap);
     /* Outwards from what is purged already: downwards first, then upwards. */
     size_t below = fh_min(span.from - inner.from, most_bytes), above = fh_min(inner.to - span.to, most_bytes - below);
     if (!discard(span.from - below, span.from) || !discard(span.to, span.to + above)) {
@@ -115,14 +118,10 @@ void fh_heap_end_span(struct fh_heap *heap, bool allocated)
 
 void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size, size_t freed)
 {
-    size_t most = fh_align_down(fh_max(STEP_BYTES, freed), fh_max(fh_os_page_size(), 4096));
-    struct fh_chunk *left = heap->left;
-    heap->left = chunk;
-    if (left && left != chunk) most -= fh_min(most, fh_heap_purge_chunk(heap, left, most));
-    if (size < AT_ONCE || !heap->returning) return;
+    if (size < AT_ONCE) return;
     size_t dirty =
         fh_span_bytes(fh_chunk_inner_pages(chunk, size)) - fh_span_bytes(fh_chunk_span(chunk, fh_chunk_read(chunk)));
-    if (dirty >= AT_ONCE) fh_heap_purge_chunk(heap, chunk, most);
+    if (dirty >= AT_ONCE) fh_heap_purge_chunk(heap, chunk, fh_align_up(fh_max(STEP_BYTES, freed), 4096));
 }
 
 struct fh_segment *fh_heap_segment_of(struct fh_heap *heap, const struct fh_chunk *chunk)
@@ -151,6 +150,13 @@ static void sweep(struct fh_heap *heap)
     if (heap->returning) heap->cursor = segment ? chunk : NULL;
 }
 
+/* Giving back costs by the call more than by the page, and a sweep costs by the chunk: so not for every free. */
+static size_t batch_of(const struct fh_heap *heap)
+{
+    size_t batch = fh_min((heap->used_bytes + heap->free_bytes) / SWEEPS, SWEEP_MOST);
+    return fh_max(batch, WORTH_IT);
+}
+
 void fh_heap_look_around(struct fh_heap *heap)
 {
     /* Near a limit less of what is free may stay. */
@@ -159,10 +165,10 @@ void fh_heap_look_around(struct fh_heap *heap)
     if (heap->cursor && heap->returning) {
         sweep(heap);
         if (!heap->cursor && heap->returning) /* what is left is between blocks on their pages */
-            heap->return_at_bytes = heap->free_bytes - heap->purged_bytes + fh_max(WORTH_IT, used / 2);
+            heap->return_at_bytes = heap->free_bytes - heap->purged_bytes + batch_of(heap);
         return;
     }
-    if (dirty < fh_max(WORTH_IT, used)) { /* halfway to where the two meet */
+    if (!heap->returning && dirty < fh_max(WORTH_IT, used)) { /* halfway to where the two meet */
         heap->return_at_bytes = fh_max(WORTH_IT, used > dirty ? dirty + (used - dirty) / 2 : 0);
         return;
     }

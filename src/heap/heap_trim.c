@@ -122,7 +122,7 @@ static size_t end_offset_of(const struct fh_chunk *chunk, uintptr_t page) { retu
 static bool empty_top(struct fh_heap *heap, size_t keep_bytes, uintptr_t *end)
 {
     struct fh_chunk *top = heap->top;
-    uintptr_t upto = fh_min((uintptr_t)heap->fresh, *end);
+    uintptr_t upto = fh_min((uintptr_t)heap->backed, *end);
     if (!top || upto <= (uintptr_t)top) return false;
     size_t size = fh_chunk_size(fh_chunk_read(top)), touched = upto - (uintptr_t)top;
     if (touched < TOP_LEAST || touched - TOP_LEAST < keep_bytes || size < TOP_LEAST) return false;

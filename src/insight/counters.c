@@ -25,7 +25,7 @@ static void add_heap(struct fh_counters *account, struct fh_heap *heap, struct f
     if (heap->top) {
         top = fh_chunk_size(fh_chunk_read(heap->top));
         char *end = (char *)heap->top + top;
-        if (heap->fresh < end) untouched = fh_min((size_t)(end - heap->fresh), top);
+        if (heap->backed < end) untouched = fh_min((size_t)(end - heap->backed), top);
     }
     size_t slab_chunks = fh_load_relaxed(&heap->slab_chunks), blocks = heap->used_chunks - slab_chunks;
     size_t slab_bytes = fh_load_relaxed(&heap->slab_bytes); /* these two change without the lock */

@@ -78,6 +78,39 @@ bool fh_os_move(void *address, size_t old_size, void *target, size_t new_size)
 
 bool fh_os_discard(void *address, size_t size) { return fh_syscall3(SYS_madvise, address, size, MADV_DONTNEED) == 0; }
 
+static uint64_t now_ns(void)
+{
+    enum { CLOCK_MONOTONIC_ID = 1 }; /* clock_gettime(2) */
+    struct {
+        int64_t s, ns;
+    } now = {0, 0};
+    fh_syscall2(SYS_clock_gettime, CLOCK_MONOTONIC_ID, &now);
+    return (uint64_t)now.s * 1000000000 + (uint64_t)now.ns;
+}
+
+uint32_t fh_os_page_cost_ns(void)
+{
+    enum { PAGES = 8, ROUNDS = 3, LEAST_NS = 250, USUAL_NS = 2500, MOST_NS = 50000 };
+    size_t page = fh_os_page_size(), bytes = PAGES * page;
+    char *pages = fh_os_map(NULL, bytes);
+    if (!pages) return USUAL_NS;
+    uint64_t least = UINT64_MAX; /* of the rounds: the others were disturbed */
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t start = now_ns();
+        for (size_t i = 0; i < bytes; i += page) *(volatile char *)(pages + i) = 1;
+        fh_os_discard(pages, bytes);
+        least = fh_min(least, now_ns() - start);
+    }
+    fh_os_unmap(pages, bytes);
+    uint64_t ns = least / (bytes / 4096);
+    return (uint32_t)fh_min(fh_max(ns, LEAST_NS), MOST_NS);
+}
+
+bool fh_os_advise_huge(void *address, size_t size, bool huge)
+{
+    return fh_syscall3(SYS_madvise, address, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) == 0;
+}
+
 size_t fh_os_resident_within(void *address, size_t size)
 {
     unsigned char in_memory[1024]; /* a byte a page (mincore(2)), the lowest bit */

@@ -11,15 +11,33 @@
 
 enum {
     CLOSED_LEAST_MS = 1000,
-    US_PER_16_PAGES = 40, /* of 4 KiB: dropped, faulted in again and cleared by the kernel */
+    LEAST_NS = 500,       /* what a page costs before that is known */
     SHARE = 16,           /* giving back may take one part in so many of the time */
     PATIENCE = 64
 };
 
+/* Of a page of 4 KiB: dropped, faulted in again and cleared by the kernel. Tried out when something is given back for
+ * the first time; threads that do so together find about the same. */
+static uint32_t page_cost_ns;
+
+static void learn_cost(void)
+{
+    if (FH_UNLIKELY(!fh_load_relaxed(&page_cost_ns))) fh_store_relaxed(&page_cost_ns, fh_os_page_cost_ns());
+}
+
+static uint64_t cost_us(size_t bytes)
+{
+    uint64_t ns = fh_max(fh_load_relaxed(&page_cost_ns), LEAST_NS);
+    return bytes / 4096 * ns / 1000;
+}
+
 bool fh_gate_is_open(struct fh_gate *gate)
 {
     if (!fh_load_relaxed(&fh_options.give_back)) return false;
-    if (FH_LIKELY(!gate->closed_until_ms)) return true;
+    if (FH_LIKELY(!gate->closed_until_ms)) {
+        learn_cost();
+        return true;
+    }
     if (gate->patience) {
         gate->patience--;
         return false;
@@ -39,7 +57,7 @@ void fh_gate_regret(struct fh_gate *gate, size_t bytes)
 {
     uint64_t now_us = fh_os_now_ms() * 1000;
     /* Regrets add up: the second of two must not hide behind the first. */
-    gate->owed_until_us = fh_max(gate->owed_until_us, now_us) + (uint64_t)(bytes >> 16) * US_PER_16_PAGES * SHARE;
+    gate->owed_until_us = fh_max(gate->owed_until_us, now_us) + cost_us(bytes) * SHARE;
     gate->closed_until_ms =
         fh_max(gate->closed_until_ms, fh_max(now_us / 1000 + CLOSED_LEAST_MS, gate->owed_until_us / 1000));
 }

@@ -231,6 +231,8 @@ size_t fh_os_resident_within(void *address, size_t size)
 {
     static unsigned char in_memory[2048];
     size_t pages = size / 4096, resident = 0;
+    char *start = address; /* whoever asks has touched the huge page */
+    if (fake_os.huge_pages && start >= fake_os.huge_from && start + size <= fake_os.huge_to) return size;
     if (pages > sizeof in_memory || mincore(address, size, in_memory) != 0) return size;
     for (size_t i = 0; i < pages; i++) resident += in_memory[i] & 1;
     return resident * 4096;
@@ -316,6 +318,25 @@ bool fh_os_discard(void *address, size_t size)
     if (!ours) contract_error("discard of what is not ours", address, size);
     bool done = !refused(FAKE_DISCARD) && ours;
     if (done) madvise(address, size, MADV_DONTNEED);
+    leave();
+    return done;
+}
+
+uint32_t fh_os_page_cost_ns(void) { return 2500; }
+
+bool fh_os_advise_huge(void *address, size_t size, bool huge)
+{
+    enter();
+    char *start = address;
+    bool ours = record_around(start, size) || (start >= break_start && start + size <= page_up(break_now));
+    if (!is_multiple(address, size)) contract_error("advice on huge pages", address, size);
+    if (!ours && huge) contract_error("advice on huge pages for what is not ours", address, size);
+    if (!huge && start == fake_os.huge_from) fake_os.huge_from = fake_os.huge_to = NULL;
+    if (huge && fake_os.huge_from && (start < fake_os.huge_from || start > fake_os.huge_to))
+        contract_error("a second stretch of huge pages", address, size);
+    bool done = !huge || !refused(FAKE_HUGE);
+    if (done && huge && !fake_os.huge_from) fake_os.huge_from = start;
+    if (done && huge) fake_os.huge_to = start + size;
     leave();
     return done;
 }

@@ -22,6 +22,7 @@ enum fake_call {
     FAKE_REMAP,
     FAKE_MOVE,
     FAKE_DISCARD,
+    FAKE_HUGE, /* advice for huge pages */
     FAKE_CALLS
 };
 
@@ -31,6 +32,8 @@ struct fake_os {
     size_t refuse_at[FAKE_CALLS]; /* the call with this number is refused; 0: none */
     bool refuse[FAKE_CALLS];     /* every call of the kind is refused */
     void (*on_discard)(size_t bytes); /* called before pages go */
+    bool huge_pages;             /* there are some, where advised */
+    char *huge_from, *huge_to;   /* where they were advised, and not taken back: one stretch at most; or NULL */
     size_t break_most_bytes;     /* the break is refused beyond this many bytes */
     unsigned cpus;
     size_t memory_limit, memory_used; /* of the cgroup */
