@@ -20,6 +20,7 @@ struct fh_explanation {
     struct fh_image_counters counters;
     uint64_t rss_bytes, swap_bytes; /* of the process */
     uint64_t heap_rss_bytes;        /* of the heap, by smaps */
+    uint32_t stacks_mode;           /* bits of enum fh_samples_mode: which call stacks the program notes */
     struct fh_other others[FH_OTHERS];
 };
 uint64_t fh_explained_resident(const struct fh_explanation *explanation);

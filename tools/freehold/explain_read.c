@@ -2,6 +2,7 @@
  * explain_read.c - what an explanation is made of: the account by a walk, the library's own sums, and the kernel's.
  */
 #include "explain.h"
+#include "sites.h"
 
 #include <string.h>
 
@@ -54,5 +55,8 @@ bool fh_explain_read(struct fh_image *image, const char *verb, struct fh_explana
     if (!fh_image_account(image, verb, &explanation->account) || !fh_image_refresh(image)) return false;
     fh_image_counters(image, &explanation->counters);
     reconcile(image, explanation);
+    struct fh_sites *sites = fh_sites_open(image);
+    explanation->stacks_mode = sites ? fh_sites_mode(sites) : FH_SAMPLES_OFF;
+    fh_sites_close(sites);
     return true;
 }

@@ -205,6 +205,7 @@ struct fh_image_account {
     struct fh_image_place { /* the item `free`, by where it is */
         uint64_t bytes, resident;
     } free_in_slabs, free_uncarved, free_in_chunks, free_in_top, free_in_mappings;
+    struct fh_image_place stack_tables; /* of the item `metadata`: the tables of freehold_samples.h */
     uint64_t whole_pages; /* of free_in_chunks: resident on pages without anything else */
     uint64_t slab_whole_pages; /* of free_in_slabs: the same */
     uint64_t heap_end_free;    /* free bytes and resident ones below the last live block of the break's heap */

@@ -93,6 +93,8 @@ static void on_region(struct fh_image *image, const struct fh_region *region, vo
         account->resident[FH_METADATA] += resident;
         account->swapped_bytes += swapped;
         account->bytes[FH_UNTOUCHED] += region->bytes - resident - swapped;
+        if (region->kind == FH_REGION_SAMPLES)
+            add_place(&account->stack_tables, resident + swapped, resident);
         break;
     }
     case FH_REGION_STATES:

@@ -27,6 +27,12 @@ static void print_account(const struct fh_explanation *explanation)
         bytes += account->bytes[i];
         resident += account->resident[i];
     }
+    if (account->stack_tables.bytes) {
+        printf("  %-17s %15s", "  of it tables", fh_grouped(account->stack_tables.bytes, a));
+        if (knows_pages)
+            printf(" %15s", fh_grouped(account->stack_tables.resident, b));
+        puts("  call stacks of blocks");
+    }
     printf("  %-17s %15s", "= from the kernel", fh_grouped(bytes, a));
     if (knows_pages)
         printf(" %15s", fh_grouped(resident, b));
@@ -108,7 +114,9 @@ static void print_json(const struct fh_explanation *explanation)
     for (int i = 0; i < 5; i++)
         printf("%s\"%s\": {\"bytes\": %" PRIu64 ", \"resident_bytes\": %" PRIu64 "}", i ? ", " : "", places[i],
                each[i]->bytes, each[i]->resident);
-    printf("}, \"trimmable_bytes\": %" PRIu64 ", ", account->whole_pages);
+    printf("}, \"stack_tables\": {\"bytes\": %" PRIu64 ", \"resident_bytes\": %" PRIu64
+           "}, \"trimmable_bytes\": %" PRIu64 ", ",
+           account->stack_tables.bytes, account->stack_tables.resident, account->whole_pages);
     fh_explain_advise_json(explanation);
     printf("}\n");
 }
