@@ -1,11 +1,13 @@
 /*
  * mixed.c - a program to be looked at: blocks of all sizes from four threads, some freed, some by others. It says
- * "ready"; at each SIGUSR1 it keeps 10,000 blocks of 500 bytes more, and writes the file "grown".
+ * "ready"; at each SIGUSR1 it keeps 10,000 blocks of 500 bytes more, and writes the file "grown"; at SIGUSR2 it frees
+ * 99 of 100 of them, gives memory back, and writes the file "trimmed".
  *
  * With FILE as its argument, addresses go there: of a live small block, of a freed one, of a live chunk, of a large
  * block, of the stack, of code. Each block holds a sentence that a snapshot must not hold.
  */
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,11 +15,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { THREADS = 4, BLOCKS = 6000, GROWTH = 10000 };
+enum { THREADS = 4, BLOCKS = 6000, GROWTH = 10000, LONG_LIVED = 100 };
 
 static void *blocks[THREADS][BLOCKS];
 static pthread_barrier_t all_made;
-static volatile sig_atomic_t wanted;
+static volatile sig_atomic_t wanted, trim_wanted;
 
 static void *make_block(size_t bytes)
 {
@@ -58,16 +60,36 @@ __attribute__((noinline)) static void grow_here(void)
         kept[kept_count++] = make_block(500);
 }
 
+static void shrink(void)
+{
+    for (int i = 0; i < kept_count; i++) {
+        if (i % LONG_LIVED != 0)
+            free(kept[i]);
+    }
+    kept_count = 0;
+    malloc_trim(0);
+}
+
 static void on_signal(int number)
 {
-    (void)number;
-    wanted++;
+    if (number == SIGUSR1)
+        wanted++;
+    else
+        trim_wanted++;
+}
+
+static void tell(const char *name, int number)
+{
+    FILE *file = fopen(name, "w");
+    fprintf(file, "%d\n", number);
+    fclose(file);
 }
 
 int main(int argc, char **argv)
 {
     pthread_t thread;
     signal(SIGUSR1, on_signal);
+    signal(SIGUSR2, on_signal);
     pthread_barrier_init(&all_made, NULL, THREADS);
     for (uintptr_t i = 1; i < THREADS; i++)
         pthread_create(&thread, NULL, work, (void *)i);
@@ -81,17 +103,19 @@ int main(int argc, char **argv)
         fclose(file);
     }
     write(1, "ready\n", 6);
-    for (int done = 0;;) {
+    for (int done = 0, trimmed = 0;;) {
         sigset_t blocked, before;
         sigfillset(&blocked);
         sigprocmask(SIG_BLOCK, &blocked, &before);
-        while (done == wanted)
+        while (done == wanted && trimmed == trim_wanted)
             sigsuspend(&before);
         sigprocmask(SIG_SETMASK, &before, NULL);
-        grow_here();
-        done++;
-        FILE *file = fopen("grown", "w");
-        fprintf(file, "%d\n", done);
-        fclose(file);
+        if (trimmed != trim_wanted) {
+            shrink();
+            tell("trimmed", ++trimmed);
+        } else {
+            grow_here();
+            tell("grown", ++done);
+        }
     }
 }

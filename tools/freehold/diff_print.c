@@ -41,6 +41,14 @@ static uint64_t held(const struct fh_image_account *account)
     return sum;
 }
 
+static uint64_t resident(const struct fh_image_account *account)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < FH_ITEMS; i++)
+        sum += account->resident[i];
+    return sum;
+}
+
 static void print_account(const struct fh_diff *diff)
 {
     const struct fh_image_account *before = &diff->account[FH_BEFORE], *after = &diff->account[FH_AFTER];
@@ -48,8 +56,13 @@ static void print_account(const struct fh_diff *diff)
     for (int i = 0; i < FH_ITEMS; i++)
         print_row(fh_item_names[i], before->bytes[i], after->bytes[i]);
     print_row("= from the kernel", held(before), held(after));
-    if (fh_image_about(diff->image[FH_BEFORE])->knows_pages && fh_image_about(diff->image[FH_AFTER])->knows_pages)
+    if (fh_diff_knows_pages(diff)) {
+        print_row("live in memory", before->resident[FH_LIVE], after->resident[FH_LIVE]);
+        print_row("cached in memory", before->resident[FH_CACHED], after->resident[FH_CACHED]);
+        print_row("free in memory", before->resident[FH_FREE], after->resident[FH_FREE]);
+        print_row("heap in memory", resident(before), resident(after));
         print_row("resident, process", diff->rss_bytes[FH_BEFORE], diff->rss_bytes[FH_AFTER]);
+    }
     print_row("live blocks", before->live_blocks, after->live_blocks);
 }
 
@@ -165,52 +178,12 @@ static void print_sites(const struct fh_diff *diff)
         fh_symbols_close(symbols[side]);
 }
 
-/* --- in plain words --- */
-
-static const char *growth_words(enum fh_item item)
-{
-    switch (item) {
-    case FH_LIVE:
-        return "It is what the program holds: blocks that it has not freed. That is a leak, a cache without a bound, "
-               "or work that has come; the sizes and call sites below tell which.";
-    case FH_CACHED:
-        return "It is freed memory that threads keep for their next malloc; FREEHOLD_CACHE_BYTES and "
-               "FREEHOLD_MEDIUM_CACHE_BYTES bound it for each thread.";
-    case FH_FREE:
-        return "It is freed memory, held because live blocks stand in between, or for the next requests; freehold pins "
-               "names these blocks, and malloc_trim(0) gives back what can go.";
-    case FH_UNTOUCHED:
-        return "It is address space that was never used, or has gone back: it costs no memory.";
-    default:
-        return "It is the library's own: heads of slabs, tags, page map, tables of call stacks.";
-    }
-}
-
 static void print_words(const struct fh_diff *diff)
 {
-    const struct fh_image_account *before = &diff->account[FH_BEFORE], *after = &diff->account[FH_AFTER];
-    char text[640] = "", number[FH_UNIT_BYTES];
-    int most = 0;
-    double changes[FH_ITEMS], total = 0;
-    for (int i = 0; i < FH_ITEMS; i++) {
-        changes[i] = change_of(before->bytes[i], after->bytes[i]);
-        total += i == FH_UNTOUCHED ? 0 : changes[i];
-        if (i != FH_UNTOUCHED && (changes[i] > changes[most]))
-            most = i;
-    }
-    if (changes[FH_UNTOUCHED] > 0 && changes[most] <= 0)
-        most = FH_UNTOUCHED;
-    if (changes[most] <= 0) {
-        fh_text_append(text, sizeof(text), "Nothing grew.");
-    } else {
-        fh_text_append(text, sizeof(text), "Most grew \"%s\", by %s. %s", fh_item_names[most],
-                       fh_human((uint64_t)changes[most], number), growth_words((enum fh_item)most));
-    }
-    if (total < 0)
-        fh_text_append(text, sizeof(text), " In all, the heap uses %s less than before.",
-                       fh_human((uint64_t)-total, number));
+    char words[FH_DIFF_WORDS_BYTES];
+    fh_diff_words(diff, words);
     printf("\nwhat grew\n  ");
-    fh_print_wrapped(text, 2);
+    fh_print_wrapped(words, 2);
 }
 
 static void print_side(const char *label, struct fh_image *image)
@@ -281,6 +254,10 @@ static void json_side(const char *name, const struct fh_diff *diff, int side)
     printf(", \"taken_ns\": %" PRIu64, about->taken_ns);
     for (int i = 0; i < FH_ITEMS; i++)
         printf(", \"%s_bytes\": %" PRIu64, fh_item_names[i], account->bytes[i]);
+    printf(", \"resident\": ");
+    for (int i = 0; about->knows_pages && i < FH_ITEMS; i++)
+        printf("%s\"%s_bytes\": %" PRIu64, i ? ", " : "{", fh_item_names[i], account->resident[i]);
+    printf(about->knows_pages ? "}" : "null");
     printf(", \"live_blocks\": %" PRIu64 ", \"process_resident_bytes\": %" PRIu64 "}", account->live_blocks,
            diff->rss_bytes[side]);
 }
@@ -288,11 +265,15 @@ static void json_side(const char *name, const struct fh_diff *diff, int side)
 void fh_diff_print_json(const struct fh_diff *diff)
 {
     struct class_change classes[CLASSES_SHOWN];
+    char words[FH_DIFF_WORDS_BYTES];
     size_t count = changed_classes(diff, classes);
     putchar('{');
     json_side("before", diff, FH_BEFORE);
     printf(", ");
     json_side("after", diff, FH_AFTER);
+    printf(", \"words\": ");
+    fh_diff_words(diff, words);
+    fh_json_string(words);
     printf(", \"sizes\": [");
     for (size_t i = 0; i < count; i++)
         printf("%s{\"bytes\": %" PRIu64 ", \"is_class\": %s, \"change_blocks\": %.0f, \"change_bytes\": %.0f}",

@@ -208,7 +208,7 @@ struct fh_image_account {
     struct fh_image_place stack_tables; /* of the item `metadata`: the tables of freehold_samples.h */
     uint64_t whole_pages; /* of free_in_chunks: resident on pages without anything else */
     uint64_t slab_whole_pages; /* of free_in_slabs: the same */
-    uint64_t heap_end_free;    /* free bytes and resident ones below the last live block of the break's heap */
+    uint64_t purged_bytes; /* of untouched: pages of free chunks that were given back */
     struct fh_image_class_use { /* index: object size / 16 */
         uint64_t slabs, slab_bytes, live, cached, free, uncarved, free_resident; /* objects; bytes where it says so */
     } classes[FH_CLASSES_MOST];

@@ -129,6 +129,7 @@ static void on_chunk(struct fh_image *image, const struct fh_region *region, con
     case FH_IS_FREE:
         resident = charge_free(image, account, chunk);
         add_place(&account->free_in_chunks, chunk->bytes - (chunk->purged_to - chunk->purged_from), resident);
+        account->purged_bytes += chunk->purged_to - chunk->purged_from;
         account->free_chunks++;
         use->free_blocks++;
         use->free_bytes += chunk->bytes;
