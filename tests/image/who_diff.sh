@@ -58,7 +58,9 @@ for after in "$pid" after.snap; do
     says '^  Most grew "live", by 5.* MB in memory'
     says "^  512 to 1,023 bytes  *+10,000  *+5,200,[0-9]*"
     says "^  +5,200,[0-9]* bytes in +10,000 blocks"
-    says "^      grow_here()"
+    says "^      make_block()"
+    says "^      by grow_here()"
+    grep -q checked_malloc out && fail "a wrapper of malloc is named: $(cat out)"
     narrow diff
 done
 ok "$FREEHOLD" diff after.snap before.snap
@@ -86,12 +88,13 @@ for line in open("who.json"):
     who = json.loads(line)
     assert who["is"] == "slab object" and int(who["address"], 16) == int(sys.argv[1], 16)
     assert who["block"]["state"] == "live" and who["slab"]["object_bytes"] == 48
-    assert who["stack"][0]["function"] == "make_block" and isinstance(who["stack"][0]["offset"], int)
+    assert who["stack"][0]["function"] == "checked_malloc" and isinstance(who["stack"][0]["offset"], int)
+    assert who["own"] == 1 and who["stack"][1]["function"] == "make_block" and not who["truncated"]
 diff = json.load(open("diff.json"))
 assert diff["after"]["live_blocks"] - diff["before"]["live_blocks"] >= 10000
 site = diff["sites"][0]
 assert site["after_blocks"] - site["before_blocks"] == 10000
-assert any(frame["function"] == "grow_here" for frame in site["stack"])
+assert [frame["function"] for frame in site["stack"][site["own"] :]][:2] == ["make_block", "grow_here"]
 trimmed = json.load(open("trimmed.json"))
 assert trimmed["before"]["resident"]["live_bytes"] - trimmed["after"]["resident"]["live_bytes"] >= 5e6
 assert "went back to the kernel" in trimmed["words"]

@@ -1,9 +1,9 @@
 /*
  * diff_print.c - what `freehold diff` says.
  */
+#include "call_stack.h"
 #include "diff.h"
 #include "json.h"
-#include "symbols.h"
 #include "text.h"
 #include "units.h"
 
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { SITES_SHOWN = 5, FRAMES_SHOWN = 3, CLASSES_SHOWN = 6, JSON_SITES_MOST = 100, INLINED_MOST = 4 };
+enum { SITES_SHOWN = 5, CALLERS_SHOWN = 2, CLASSES_SHOWN = 6, JSON_SITES_MOST = 100 };
 
 /* "+1,234", "-1,234" or "0" */
 static const char *signed_number(double number, char text[FH_UNIT_BYTES])
@@ -127,29 +127,15 @@ static void print_classes(const struct fh_diff *diff)
 
 static double site_change(const struct fh_diff_site *site) { return site->bytes[FH_AFTER] - site->bytes[FH_BEFORE]; }
 
-/* Calls `visit` for the frames of a site, at most `most`. */
-static void each_frame(const struct fh_diff *diff, struct fh_symbols *const symbols[FH_SIDES],
-                       const struct fh_diff_site *site, unsigned most,
-                       void (*visit)(const struct fh_source *source, unsigned index))
-{
-    int side = site->stack[FH_AFTER] ? FH_AFTER : FH_BEFORE;
-    uint64_t frames[FH_SAMPLES_STACK_MOST];
-    bool truncated;
-    unsigned depth = fh_sites_frames(diff->sites[side], site->stack[side], frames, &truncated), shown = 0;
-    for (unsigned i = 0; symbols[side] && i < depth; i++) {
-        struct fh_source sources[INLINED_MOST];
-        size_t count = fh_symbols_find(symbols[side], frames[i], sources, INLINED_MOST);
-        for (size_t n = 0; n < count && shown < most; n++)
-            visit(&sources[n], shown++);
-    }
-}
+static int side_of(const struct fh_diff_site *site) { return site->stack[FH_AFTER] ? FH_AFTER : FH_BEFORE; }
 
-static void print_frame(const struct fh_source *source, unsigned index)
+static void print_stack(const struct fh_diff *diff, struct fh_symbols *const symbols[FH_SIDES],
+                        const struct fh_diff_site *site)
 {
-    char text[256];
-    (void)index;
-    fh_source_text(source, false, text, sizeof(text));
-    printf("      %s\n", text);
+    struct fh_call_stack read;
+    int side = side_of(site);
+    fh_call_stack_read(diff->sites[side], symbols[side], site->stack[side], CALLERS_SHOWN, &read);
+    fh_call_stack_print(&read, CALLERS_SHOWN);
 }
 
 static void print_sites(const struct fh_diff *diff)
@@ -170,7 +156,7 @@ static void print_sites(const struct fh_diff *diff)
         double blocks = site->blocks[FH_AFTER] - site->blocks[FH_BEFORE];
         printf("  %s bytes in %s block%s\n", signed_number(site_change(site), a), signed_number(blocks, b),
                fabs(blocks) < 1.5 && fabs(blocks) > 0.5 ? "" : "s");
-        each_frame(diff, symbols, site, FRAMES_SHOWN, print_frame);
+        print_stack(diff, symbols, site);
     }
     if (shown == 0)
         puts("  no change");
@@ -214,13 +200,6 @@ void fh_diff_print(const struct fh_diff *diff)
 
 /* --- JSON --- */
 
-static void json_frame(const struct fh_source *source, unsigned index)
-{
-    printf("%s{", index ? ", " : "");
-    fh_source_json(source);
-    putchar('}');
-}
-
 static void json_sites(const struct fh_diff *diff)
 {
     struct fh_symbols *symbols[FH_SIDES];
@@ -233,12 +212,12 @@ static void json_sites(const struct fh_diff *diff)
     printf(", \"estimated\": %s, \"sites\": [", diff->is_estimated ? "true" : "false");
     for (size_t i = 0; i < diff->site_count && i < JSON_SITES_MOST && site_change(&diff->site[i]) != 0; i++) {
         const struct fh_diff_site *site = &diff->site[i];
-        printf("%s{\"before_blocks\": %.0f, \"after_blocks\": %.0f, \"before_bytes\": %.0f, \"after_bytes\": %.0f, "
-               "\"stack\": [",
+        printf("%s{\"before_blocks\": %.0f, \"after_blocks\": %.0f, \"before_bytes\": %.0f, \"after_bytes\": %.0f, ",
                i ? ", " : "", site->blocks[FH_BEFORE], site->blocks[FH_AFTER], site->bytes[FH_BEFORE],
                site->bytes[FH_AFTER]);
-        each_frame(diff, symbols, site, FH_SAMPLES_STACK_MOST, json_frame);
-        printf("]}");
+        int side = side_of(site);
+        fh_call_stack_json(diff->sites[side], symbols[side], site->stack[side]);
+        putchar('}');
     }
     putchar(']');
     for (int side = 0; side < FH_SIDES; side++)
