@@ -54,6 +54,11 @@ int fh_image_open(const char *verb, const char *word, unsigned flags, struct fh_
 bool fh_image_is_file(const char *path);
 void fh_image_close(struct fh_image *image);
 const struct fh_image_about *fh_image_about(const struct fh_image *image);
+enum { FH_IMAGE_NAME_BYTES = 128 };
+/* "process 1234 (name)", "snapshot of process …", "core of process …" */
+const char *fh_image_name(const struct fh_image_about *about, char text[FH_IMAGE_NAME_BYTES]);
+/* "0.1.0", of the library */
+const char *fh_image_version(const struct fh_image_about *about, char text[FH_IMAGE_NAME_BYTES]);
 const struct fh_image_root *fh_image_root(const struct fh_image *image);
 
 /* Copies memory; false when not all of it could be read (what could not is 0). */
@@ -194,6 +199,9 @@ struct fh_image_walker {
 };
 /* False when the process ended meanwhile, or memory ran out. */
 bool fh_image_walk(struct fh_image *image, const struct fh_image_walker *walker);
+
+/* floor(log2(n)), and 0 for 0 */
+static inline unsigned fh_log2(uint64_t n) { return n ? 63u - (unsigned)__builtin_clzll(n) : 0; }
 
 /* --- The account by a walk: of every byte what it is, and whether it is in memory --- */
 

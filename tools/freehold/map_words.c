@@ -37,10 +37,9 @@ const char *fh_map_owner_name(const struct fh_map_frame *frame, uint32_t owner)
 
 const char *fh_map_title(const struct fh_map_frame *frame, char text[FH_MAP_WORDS])
 {
-    static const char *const kinds[] = {"process", "snapshot of process", "core of process"};
-    const struct fh_image_about *about = &frame->about;
-    snprintf(text, FH_MAP_WORDS, "%s %ld (%s), freehold %u.%u.%u", kinds[about->kind], (long)about->pid, about->name,
-             about->version >> 16, about->version >> 8 & 255, about->version & 255);
+    char name[FH_IMAGE_NAME_BYTES], version[FH_IMAGE_NAME_BYTES];
+    snprintf(text, FH_MAP_WORDS, "%s, freehold %s", fh_image_name(&frame->about, name),
+             fh_image_version(&frame->about, version));
     return text;
 }
 

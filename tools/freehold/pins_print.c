@@ -181,10 +181,8 @@ static void print_threads(struct fh_pins_report *report)
 void fh_pins_print(struct fh_pins_report *report)
 {
     const struct fh_image_about *about = fh_image_about(report->image);
-    static const char *const kinds[] = {"", "snapshot of ", "core of "};
-    char words[FH_PINS_WORDS_BYTES];
-    printf("%sprocess %ld (%s), freehold %u.%u.%u\n\n", kinds[about->kind], (long)about->pid, about->name,
-           about->version >> 16, about->version >> 8 & 255, about->version & 255);
+    char name[FH_IMAGE_NAME_BYTES], version[FH_IMAGE_NAME_BYTES], words[FH_PINS_WORDS_BYTES];
+    printf("%s, freehold %s\n\n", fh_image_name(about, name), fh_image_version(about, version));
     fh_pins_words(report, words);
     fh_print_wrapped(words, 0);
     fh_pins_remedy(report, words);

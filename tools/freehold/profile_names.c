@@ -1,6 +1,7 @@
 /*
  * profile_names.c - functions and lines of the addresses in a profile.
  */
+#include "file.h"
 #include "profile.h"
 
 #include "dwarf.h"
@@ -70,8 +71,7 @@ static void look_at(const struct fh_profile *profile, size_t number, struct file
 
 static void note_module(struct fh_source *source, const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    snprintf(source->module, sizeof(source->module), "%s", slash ? slash + 1 : path);
+    snprintf(source->module, sizeof(source->module), "%s", fh_base_name(path));
 }
 
 size_t fh_profile_names_find(struct fh_profile_names *names, uint64_t address,

@@ -5,6 +5,7 @@
 
 #include "dwarf.h"
 #include "elf_file.h"
+#include "file.h"
 #include "json.h"
 #include "process.h"
 
@@ -111,8 +112,7 @@ static const struct fh_image_vma *vma_of(struct fh_image *image, uint64_t addres
 /* Without the folder, and without the mark of a deleted file. */
 static void note_module(struct fh_source *source, const char *path)
 {
-    const char *slash = strrchr(path, '/'), *mark = strstr(path, " (deleted)");
-    const char *name = slash ? slash + 1 : path;
+    const char *name = fh_base_name(path), *mark = strstr(path, " (deleted)");
     size_t length = mark && mark > name ? (size_t)(mark - name) : strlen(name);
     snprintf(source->module, sizeof(source->module), "%.*s", (int)length, name);
 }
@@ -146,8 +146,7 @@ size_t fh_symbols_find(struct fh_symbols *symbols, uint64_t address, struct fh_s
 
 void fh_source_text(const struct fh_source *source, bool whole_path, char *text, size_t text_bytes)
 {
-    const char *slash = strrchr(source->file, '/');
-    const char *file = slash && !whole_path ? slash + 1 : source->file;
+    const char *file = whole_path ? source->file : fh_base_name(source->file);
     if (source->function[0] && source->file[0])
         snprintf(text, text_bytes, "%s() at %s:%u", source->function, file, source->line);
     else if (source->function[0])
