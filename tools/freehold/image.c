@@ -121,6 +121,25 @@ uint64_t fh_image_resident(struct fh_image *image, uint64_t start, uint64_t byte
     return sum;
 }
 
+size_t fh_image_vma_above(const struct fh_image *image, uint64_t address)
+{
+    size_t low = 0, high = image->vma_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (image->vmas[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const struct fh_image_vma *fh_image_vma_at(struct fh_image *image, uint64_t address)
+{
+    size_t i = fh_image_vma_above(image, address);
+    return i < image->vma_count && image->vmas[i].start <= address ? &image->vmas[i] : NULL;
+}
+
 const struct fh_image_vma *fh_image_vmas(struct fh_image *image, size_t *count)
 {
     *count = image->vma_count;

@@ -90,6 +90,8 @@ struct fh_image_vma {
     char *path; /* "" for none */
 };
 const struct fh_image_vma *fh_image_vmas(struct fh_image *image, size_t *count);
+/* The mapping that the address lies in; NULL for none. */
+const struct fh_image_vma *fh_image_vma_at(struct fh_image *image, uint64_t address);
 /* Reads them and what follows from them anew, for a process that is looked at for long; false when it has ended. */
 bool fh_image_refresh(struct fh_image *image);
 

@@ -49,6 +49,9 @@ bool fh_image_is_core(int fd);
 struct fh_image_vma *fh_image_read_vmas(pid_t pid, size_t *count);
 void fh_image_free_vmas(struct fh_image_vma *vmas, size_t count);
 
+/* Number of the first mapping that ends above the address; their count for none. */
+size_t fh_image_vma_above(const struct fh_image *image, uint64_t address);
+
 /* Finds the root; false when there is none. When there is one of a layout that is not known: *layout is that. */
 bool fh_image_find_root(struct fh_image *image, uint32_t *layout);
 

@@ -3,8 +3,7 @@
  */
 #include "symbols.h"
 
-#include "dwarf.h"
-#include "elf_file.h"
+#include "code_file.h"
 #include "file.h"
 #include "json.h"
 #include "process.h"
@@ -21,9 +20,7 @@ enum { MODULES_MOST = 1024 };
 
 struct module {
     char *path;
-    struct fh_elf_load loads[FH_ELF_LOADS_MAX];
-    size_t load_count;
-    struct fh_dwarf *dwarf;
+    struct fh_code_file file;
 };
 
 struct fh_symbols {
@@ -45,7 +42,7 @@ void fh_symbols_close(struct fh_symbols *symbols)
     if (!symbols)
         return;
     for (size_t i = 0; i < symbols->count; i++) {
-        fh_dwarf_close(symbols->modules[i].dwarf);
+        fh_code_file_close(&symbols->modules[i].file);
         free(symbols->modules[i].path);
     }
     free(symbols);
@@ -77,71 +74,28 @@ static struct module *module_of(struct fh_symbols *symbols, const struct fh_imag
             return &symbols->modules[i];
     }
     char *path = symbols->count < MODULES_MOST ? strdup(vma->path) : NULL;
-    static struct fh_elf elf;
     if (!path)
         return NULL;
     struct module *module = &symbols->modules[symbols->count++];
     *module = (struct module){.path = path};
     int fd = open_module(symbols->image, vma);
-    if (fd < 0)
-        return module;
-    int second = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (fh_elf_open(&elf, fd) == FH_ELF_OK) {
-        memcpy(module->loads, elf.loads, sizeof(elf.loads));
-        module->load_count = elf.load_count;
-        if (second >= 0)
-            module->dwarf = fh_dwarf_open(path, second);
-    } else if (second >= 0) {
-        close(second);
-    }
-    fh_elf_close(&elf);
+    if (fd >= 0)
+        fh_code_file_open(&module->file, path, fd);
     return module;
-}
-
-static const struct fh_image_vma *vma_of(struct fh_image *image, uint64_t address)
-{
-    size_t count;
-    const struct fh_image_vma *vmas = fh_image_vmas(image, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (address >= vmas[i].start && address < vmas[i].end)
-            return &vmas[i];
-    }
-    return NULL;
-}
-
-/* Without the folder, and without the mark of a deleted file. */
-static void note_module(struct fh_source *source, const char *path)
-{
-    const char *name = fh_base_name(path), *mark = strstr(path, " (deleted)");
-    size_t length = mark && mark > name ? (size_t)(mark - name) : strlen(name);
-    snprintf(source->module, sizeof(source->module), "%.*s", (int)length, name);
 }
 
 size_t fh_symbols_find(struct fh_symbols *symbols, uint64_t address, struct fh_source *sources, size_t most)
 {
-    const struct fh_image_vma *vma = vma_of(symbols->image, address);
-    memset(sources, 0, most * sizeof(*sources));
-    sources[0].offset = address;
-    if (!vma || !vma->path[0])
+    static const struct fh_code_file unknown;
+    const struct fh_image_vma *vma = fh_image_vma_at(symbols->image, address);
+    if (!vma || !vma->path[0]) {
+        memset(sources, 0, sizeof(*sources));
+        sources[0].offset = address;
         return 1;
-    struct module *module = vma->path[0] == '/' ? module_of(symbols, vma) : NULL;
+    }
+    const struct module *module = vma->path[0] == '/' ? module_of(symbols, vma) : NULL;
     uint64_t in_file = address - vma->start + vma->file_offset;
-    size_t count = 1;
-    sources[0].offset = in_file;
-    for (size_t i = 0; module && i < module->load_count; i++) {
-        const struct fh_elf_load *load = &module->loads[i];
-        if (in_file - load->offset >= load->file_bytes)
-            continue;
-        sources[0].offset = in_file - load->offset + load->address;
-        if (module->dwarf)
-            count = fh_dwarf_find(module->dwarf, sources[0].offset, sources, most);
-        break;
-    }
-    for (size_t i = 0; i < count; i++) {
-        note_module(&sources[i], vma->path);
-        sources[i].offset = sources[0].offset;
-    }
-    return count;
+    return fh_code_file_find(module ? &module->file : &unknown, vma->path, in_file, sources, most);
 }
 
 void fh_source_text(const struct fh_source *source, bool whole_path, char *text, size_t text_bytes)
