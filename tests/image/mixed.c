@@ -42,6 +42,10 @@ static void *make_block(size_t bytes)
 static void *work(void *arg)
 {
     size_t own = (size_t)(uintptr_t)arg, other = (own + 1) % THREADS;
+    char name[16];
+    snprintf(name, sizeof(name), "worker %zu", own);
+    if (own)
+        pthread_setname_np(pthread_self(), name);
     for (size_t i = 0; i < BLOCKS; i++)
         blocks[own][i] = make_block(i % 100 < 90 ? 1 + i % 400 : i % 100 < 99 ? i % 7000 : 100000 + i % 200000);
     pthread_barrier_wait(&all_made);

@@ -109,10 +109,15 @@ static void add_slabs(const struct fh_image_account *account, struct fh_advice *
 static void add_cached(const struct fh_explanation *explanation, struct fh_advice *advice)
 {
     char bytes[FH_UNIT_BYTES], blocks[FH_UNIT_BYTES], threads[FH_UNIT_BYTES];
-    snprintf(advice->text, sizeof(advice->text), "%s in %s freed blocks are kept by %s threads for their next malloc.",
-             fh_human(explanation->account.resident[FH_CACHED], bytes),
-             fh_grouped(explanation->account.cached_blocks, blocks),
-             fh_grouped(explanation->counters.threads, threads));
+    int used = snprintf(advice->text, sizeof(advice->text), "%s in %s freed blocks are kept by %s thread%s for %s next "
+                        "malloc.", fh_human(explanation->account.resident[FH_CACHED], bytes),
+                        fh_grouped(explanation->account.cached_blocks, blocks),
+                        fh_grouped(explanation->counters.threads, threads),
+                        explanation->counters.threads == 1 ? "" : "s",
+                        explanation->counters.threads == 1 ? "its" : "their");
+    if (explanation->counters.threads > 1 && explanation->most_caching[0])
+        snprintf(advice->text + used, sizeof(advice->text) - (size_t)used, " Thread %s keeps most, %s.",
+                 explanation->most_caching, fh_human(explanation->most_cached_bytes, bytes));
     snprintf(advice->todo, sizeof(advice->todo),
              "FREEHOLD_CACHE_BYTES (sizes up to 1 KiB) and FREEHOLD_MEDIUM_CACHE_BYTES (above) bound it for each "
              "thread; less of it is less speed. malloc_trim(0) asks all threads to give theirs back.");

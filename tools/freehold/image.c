@@ -329,6 +329,7 @@ void fh_image_close(struct fh_image *image)
     if (image->source)
         image->source->close(image);
     fh_image_free_vmas(image->vmas, image->vma_count);
+    free(image->thread_names);
     free(image->regions);
     free(image->window);
     free(image->window_pages);

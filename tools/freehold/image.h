@@ -145,6 +145,18 @@ struct fh_image_thread {
 };
 /* The states of threads, from number 1; returns how many, at most `most`. */
 size_t fh_image_threads(struct fh_image *image, struct fh_image_thread *threads, size_t most);
+/* All of them, to be freed; NULL, and 0 of them, without memory. */
+struct fh_image_thread *fh_image_threads_all(struct fh_image *image, size_t *count);
+
+enum { FH_THREAD_COMM_BYTES = 16 }; /* as the kernel has it */
+struct fh_image_thread_name {
+    uint32_t state;
+    int32_t id; /* the kernel's */
+    char name[FH_THREAD_COMM_BYTES];
+};
+/* Of the thread that runs the state; false when that is not known: no thread does, or it is an image of a core. */
+bool fh_image_thread_name(struct fh_image *image, const struct fh_image_thread *thread,
+                          struct fh_image_thread_name *name);
 
 /* --- The walk over all blocks, in address order --- */
 

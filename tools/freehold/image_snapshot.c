@@ -16,7 +16,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEPT_SPANS = 16, PAGES_IN_BYTE = 4, ENTRIES_MOST = 1 << 26, VMAS_MOST = 1 << 22, PATH_MOST = 4096 };
+enum {
+    KEPT_SPANS = 16,
+    PAGES_IN_BYTE = 4,
+    ENTRIES_MOST = 1 << 26,
+    VMAS_MOST = 1 << 22,
+    THREADS_MOST = 1 << 20,
+    PATH_MOST = 4096
+};
 
 struct page_range {
     uint64_t start, pages;
@@ -232,6 +239,24 @@ static bool read_vmas(struct fh_image *image, const unsigned char *raw, size_t b
     return true;
 }
 
+static bool read_threads(struct fh_image *image, const unsigned char *raw, size_t bytes)
+{
+    struct fh_snapshot_thread thread;
+    size_t count = bytes / sizeof(thread), all = image->thread_name_count + count;
+    struct fh_image_thread_name *names =
+        all <= THREADS_MOST ? realloc(image->thread_names, (all + 1) * sizeof(*names)) : NULL;
+    if (!names)
+        return false;
+    image->thread_names = names;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(&thread, raw + i * sizeof(thread), sizeof(thread));
+        struct fh_image_thread_name *name = &names[image->thread_name_count++];
+        *name = (struct fh_image_thread_name){.state = thread.state, .id = (int32_t)thread.id};
+        memcpy(name->name, thread.name, sizeof(name->name) - 1);
+    }
+    return true;
+}
+
 static bool read_root(struct fh_image *image, const unsigned char *raw, size_t bytes)
 {
     if (bytes < offsetof(struct fh_image_root, pagemap_root))
@@ -274,6 +299,8 @@ static bool take_entry(struct fh_image *image, const struct fh_snapshot_entry *e
         return read_root(image, source->raw, entry->raw_bytes);
     case FH_SNAPSHOT_VMAS:
         return read_vmas(image, source->raw, entry->raw_bytes);
+    case FH_SNAPSHOT_THREADS:
+        return read_threads(image, source->raw, entry->raw_bytes);
     case FH_SNAPSHOT_PAGES:
         return read_pages(source, entry, image->about.page_bytes);
     default:

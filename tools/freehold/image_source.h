@@ -29,6 +29,8 @@ struct fh_image {
     bool has_ended;    /* the process, while it was read */
     struct fh_image_vma *vmas;
     size_t vma_count;
+    struct fh_image_thread_name *thread_names; /* of a snapshot, by state */
+    size_t thread_name_count;
     struct fh_region *regions;
     size_t region_count;
 

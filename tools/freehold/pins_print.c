@@ -55,7 +55,7 @@ static void print_blocks(struct fh_pins_report *report)
             fh_thread_name(&report->threads, block->thread, owner);
         else
             snprintf(owner, sizeof(owner), "(heap %u)", block->heap);
-        printf("%17s  %-14s %13s  %-5s  %7s  %.13s\n", fh_grouped(block->total, held),
+        printf("%17s  %-14s %13s  %-5s  %7s  %.14s\n", fh_grouped(block->total, held),
                fh_hex(block->address, address), fh_grouped(block->bytes, bytes), fh_pin_names[how],
                known ? fh_age(age_ms, age) : "-", owner);
     }
