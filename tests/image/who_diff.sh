@@ -101,6 +101,26 @@ assert "went back to the kernel" in trimmed["words"]
 END
 fi
 stop
+
+# Of a snapshot, code is named by files with the build ids of then, however old they look.
+cp "$HELPERS/mixed" built
+run_on_freehold ./built addresses
+read -r small freed chunk large stack code <addresses
+ok "$FREEHOLD" snapshot "$pid" -o built.snap
+stop
+touch -d '+1 hour' built
+ok "$FREEHOLD" who built.snap "$small"
+says "^  made by    make_block()"
+rm built
+cp "$HELPERS/damage" built
+touch -d 2001-01-01 built
+ok "$FREEHOLD" who built.snap "$small"
+says "^  made by    built+0x"
+cp "$HELPERS/mixed" built
+ok "$FREEHOLD" snapshot built.snap -o copy.snap
+touch -d '+1 hour' built
+ok "$FREEHOLD" who copy.snap "$small"
+says "^  made by    make_block()"
 expect 2 "" "freehold diff: AFTER is missing: a second snapshot, or the process; see freehold help diff" \
     "$FREEHOLD" diff before.snap
 exits 1 "$FREEHOLD" diff before.snap /nowhere

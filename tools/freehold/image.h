@@ -21,6 +21,8 @@
 #ifndef FREEHOLD_TOOL_IMAGE_H
 #define FREEHOLD_TOOL_IMAGE_H
 
+#include "build_id.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -87,11 +89,17 @@ struct fh_image_vma {
     uint64_t rss_bytes, swap_bytes; /* as smaps says; 0 in a core */
     uint64_t file_offset;
     bool writable, executable, is_private;
-    char *path; /* "" for none */
+    char *path;     /* "" for none */
+    char *build_id; /* of a snapshot, where it was noted; else NULL */
 };
 const struct fh_image_vma *fh_image_vmas(struct fh_image *image, size_t *count);
 /* The mapping that the address lies in; NULL for none. */
 const struct fh_image_vma *fh_image_vma_at(struct fh_image *image, uint64_t address);
+/* The file that is mapped there, as it was: a process's own, whatever its path has become; else the file of that path
+ * if it has the build id that was noted, or, where none was, is no newer than the image. -1 for none. */
+int fh_image_open_file(struct fh_image *image, const struct fh_image_vma *vma);
+/* The build id of that file; false, and an empty text, when it is not known. */
+bool fh_image_build_id(struct fh_image *image, const struct fh_image_vma *vma, char text[FH_BUILD_ID_TEXT]);
 /* Reads them and what follows from them anew, for a process that is looked at for long; false when it has ended. */
 bool fh_image_refresh(struct fh_image *image);
 

@@ -186,8 +186,10 @@ struct fh_image_vma *fh_image_read_vmas(pid_t pid, size_t *count)
 
 void fh_image_free_vmas(struct fh_image_vma *vmas, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         free(vmas[i].path);
+        free(vmas[i].build_id);
+    }
     free(vmas);
 }
 

@@ -380,6 +380,7 @@ int fh_image_save(struct fh_image *image, const char *verb, const char *path, st
             status = FH_EXIT_FAILED;
         } else {
             save_vmas(save);
+            fh_save_builds(save);
             fh_save_flush(save, &save->heap_words);
             fh_save_end_sites(save);
             flush_pages(save);

@@ -177,3 +177,29 @@ void fh_save_threads(struct fh_save *save)
     free(frame);
     free(threads);
 }
+
+void fh_save_builds(struct fh_save *save)
+{
+    enum { AT_ONCE = 1024 };
+    size_t count, used = 0;
+    const struct fh_image_vma *vmas = fh_image_vmas(save->image, &count);
+    struct fh_snapshot_build *frame = calloc(AT_ONCE, sizeof(*frame));
+    for (size_t i = 0; frame && i < count; i++) {
+        char id[FH_BUILD_ID_TEXT];
+        bool is_known = save->image->about.kind == FH_IMAGE_PROCESS || vmas[i].build_id; /* and not only likely */
+        if (!is_known || !vmas[i].executable || !fh_image_build_id(save->image, &vmas[i], id))
+            continue;
+        frame[used].start = vmas[i].start;
+        memset(frame[used].id, 0, sizeof(frame[used].id));
+        memcpy(frame[used].id, id, strlen(id));
+        if (++used < AT_ONCE)
+            continue;
+        fh_snapshot_add(&save->out, FH_SNAPSHOT_BUILDS, frame, used * sizeof(*frame), 0, 0);
+        used = 0;
+    }
+    if (used)
+        fh_snapshot_add(&save->out, FH_SNAPSHOT_BUILDS, frame, used * sizeof(*frame), 0, 0);
+    if (!frame)
+        save->out.error = ENOMEM;
+    free(frame);
+}

@@ -239,6 +239,19 @@ static bool read_vmas(struct fh_image *image, const unsigned char *raw, size_t b
     return true;
 }
 
+static bool read_builds(struct fh_image *image, const unsigned char *raw, size_t bytes)
+{
+    struct fh_snapshot_build build;
+    for (size_t at = 0; at + sizeof(build) <= bytes; at += sizeof(build)) {
+        memcpy(&build, raw + at, sizeof(build));
+        const struct fh_image_vma *found = fh_image_vma_at(image, build.start);
+        struct fh_image_vma *vma = found ? &image->vmas[found - image->vmas] : NULL;
+        if (vma && !vma->build_id && build.id[0])
+            vma->build_id = strndup(build.id, FH_BUILD_ID_TEXT - 1);
+    }
+    return true;
+}
+
 static bool read_threads(struct fh_image *image, const unsigned char *raw, size_t bytes)
 {
     struct fh_snapshot_thread thread;
@@ -301,6 +314,8 @@ static bool take_entry(struct fh_image *image, const struct fh_snapshot_entry *e
         return read_vmas(image, source->raw, entry->raw_bytes);
     case FH_SNAPSHOT_THREADS:
         return read_threads(image, source->raw, entry->raw_bytes);
+    case FH_SNAPSHOT_BUILDS:
+        return read_builds(image, source->raw, entry->raw_bytes);
     case FH_SNAPSHOT_PAGES:
         return read_pages(source, entry, image->about.page_bytes);
     default:

@@ -9,9 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 struct reader {
     struct fh_image *image;
@@ -51,15 +49,6 @@ static bool add_stack(const struct fh_stack *stack, void *arg)
     return true;
 }
 
-/* Not a file that was built anew since a snapshot was taken: its build id would be taken for that of the mapping. */
-static bool is_of_then(struct fh_image *image, int fd)
-{
-    const struct fh_image_about *about = fh_image_about(image);
-    struct stat info;
-    return about->kind == FH_IMAGE_PROCESS || about->taken_ns == 0 ||
-           (fstat(fd, &info) == 0 && (uint64_t)info.st_mtim.tv_sec * 1000000000 <= about->taken_ns);
-}
-
 static bool read_mappings(struct reader *reader)
 {
     struct fh_profile *profile = reader->profile;
@@ -75,12 +64,7 @@ static bool read_mappings(struct reader *reader)
         if (!mapping->path)
             return false;
         profile->mapping_count++;
-        int fd = fh_profile_open_mapping(profile, mapping);
-        if (fd < 0)
-            continue;
-        if (is_of_then(reader->image, fd))
-            fh_build_id_read(fd, mapping->build_id);
-        close(fd);
+        fh_image_build_id(reader->image, &vmas[i], mapping->build_id);
     }
     return profile->mappings != NULL;
 }

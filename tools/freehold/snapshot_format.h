@@ -39,7 +39,8 @@ enum fh_snapshot_kind {
     FH_SNAPSHOT_VMAS,     /* struct fh_snapshot_vma, each followed by its path, filled up with zeros to 8 bytes */
     FH_SNAPSHOT_PAGES,    /* two bits a page from `start` on: 1 in memory, 2 swapped out */
     FH_SNAPSHOT_WORDS,    /* words of the memory from `start` on: snapshot_words.h */
-    FH_SNAPSHOT_THREADS   /* struct fh_snapshot_thread, by state */
+    FH_SNAPSHOT_THREADS,  /* struct fh_snapshot_thread, by state */
+    FH_SNAPSHOT_BUILDS    /* struct fh_snapshot_build; behind the frames of mappings */
 };
 
 struct fh_snapshot_entry { /* of the index */
@@ -59,6 +60,11 @@ struct fh_snapshot_vma {
 struct fh_snapshot_thread { /* that runs a state of the library */
     uint32_t state, id; /* its number, and the kernel's id of the thread */
     char name[16];      /* ended by a 0 */
+};
+
+struct fh_snapshot_build {
+    uint64_t start; /* of the mapping of the file's code */
+    char id[136];   /* the build id in hexadecimal, ended by a 0 */
 };
 
 struct fh_snapshot_trailer {

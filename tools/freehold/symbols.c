@@ -6,15 +6,11 @@
 #include "code_file.h"
 #include "file.h"
 #include "json.h"
-#include "process.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { MODULES_MOST = 1024 };
 
@@ -48,25 +44,6 @@ void fh_symbols_close(struct fh_symbols *symbols)
     free(symbols);
 }
 
-/* A process's own file, whatever its path has become; else the file of that path, if it is not newer than the image. */
-static int open_module(struct fh_image *image, const struct fh_image_vma *vma)
-{
-    const struct fh_image_about *about = fh_image_about(image);
-    struct stat info;
-    if (about->kind == FH_IMAGE_PROCESS) {
-        struct fh_mapped_file file = {.path = vma->path, .start = vma->start, .code_start = vma->start,
-                                      .code_end = vma->end};
-        return fh_process_open_file(about->pid, &file);
-    }
-    int fd = open(vma->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
-        (about->taken_ns == 0 || (uint64_t)info.st_mtim.tv_sec * 1000000000 <= about->taken_ns))
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
 static struct module *module_of(struct fh_symbols *symbols, const struct fh_image_vma *vma)
 {
     for (size_t i = 0; i < symbols->count; i++) {
@@ -78,7 +55,7 @@ static struct module *module_of(struct fh_symbols *symbols, const struct fh_imag
         return NULL;
     struct module *module = &symbols->modules[symbols->count++];
     *module = (struct module){.path = path};
-    int fd = open_module(symbols->image, vma);
+    int fd = fh_image_open_file(symbols->image, vma);
     if (fd >= 0)
         fh_code_file_open(&module->file, path, fd);
     return module;
