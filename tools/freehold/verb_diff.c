@@ -45,10 +45,10 @@ const struct fh_verb fh_verb_diff = {
     .synopsis = "[--json] BEFORE AFTER",
     .summary = "what grew between two snapshots",
     .help = "Compares two snapshots of a heap: the account of each, what grew and what that\n"
-            "means, the sizes of blocks whose number changed most, and, of a program that\n"
-            "was started with freehold run --sites, the call sites from which the program\n"
-            "holds more than before, or less. With freehold run --profile=FILE these are\n"
-            "estimates from the sample.\n"
+            "means, how much went back to the kernel, the sizes of blocks whose number\n"
+            "changed most, and, of a program that was started with freehold run --sites, the\n"
+            "call sites from which the program holds more than before, or less. With freehold\n"
+            "run --profile=FILE these are estimates from the sample.\n"
             "\n"
             "BEFORE and AFTER are snapshots (freehold snapshot), or what a snapshot can be\n"
             "taken of: a process ID or a core file. Call sites are found again in another\n"
