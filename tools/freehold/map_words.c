@@ -14,7 +14,7 @@ const char *fh_map_band_name(const struct fh_map_band *band, char text[FH_MAP_WO
         break;
     case FH_BAND_LARGE: snprintf(text, FH_MAP_WORDS, "large blocks, each a mapping"); break;
     case FH_BAND_SLABS: snprintf(text, FH_MAP_WORDS, "slabs outside of heaps"); break;
-    default: snprintf(text, FH_MAP_WORDS, "the library's own: page map, states of threads"); break;
+    default: snprintf(text, FH_MAP_WORDS, "the library's own: page map, threads, call stacks"); break;
     }
     return text;
 }
