@@ -37,7 +37,7 @@ struct fh_account {
     size_t cached_bytes;     /* freed, kept by threads for their next malloc, or on the way to the owner */
     size_t free_bytes;       /* freed and held: free chunks, free objects of slabs, kept mappings */
     size_t untouched_bytes;  /* address space that was never handed out since the kernel gave it: costs no memory */
-    size_t metadata_bytes;   /* chunk headers, slab headers, page map, thread states */
+    size_t metadata_bytes;   /* headers of chunks and slabs, page map, thread states, tables of call stacks */
     size_t obtained_bytes;   /* from the kernel, since the start of the process (brk and mmap) */
     size_t returned_bytes;   /* to the kernel, since the start of the process (brk and munmap) */
     size_t live_blocks;      /* number of blocks that the program holds */

@@ -9,7 +9,7 @@ cd "$1"
 
 # shellcheck disable=SC2016  # the program is awk's
 find src include tools tests bench cmake scripts dev .ci CMakeLists.txt -type f 2>/dev/null |
-    grep -E '(\.(c|h|cc|cpp|def|map|S|sh|cmake|py|pl|lua)|CMakeLists\.txt|/run|^dev)$' | sort |
+    grep -E '(\.(c|h|cc|cpp|def|map|S|js|css|sh|cmake|py|pl|lua)|CMakeLists\.txt|/run|^dev)$' | sort |
     while IFS= read -r file; do
         printf '%s\0' "$file"
     done | xargs -0 awk '
@@ -22,7 +22,7 @@ find src include tools tests bench cmake scripts dev .ci CMakeLists.txt -type f 
     FNR == 1 {
         finish()
         file = FILENAME
-        is_c = file ~ /\.(c|h|cc|cpp|def|map|S)$/
+        is_c = file ~ /\.(c|h|cc|cpp|def|map|S|js|css)$/
         comment_line = /^#!/ ? 2 : 1
         in_function = 0
     }

@@ -1,11 +1,13 @@
 /*
  * mixed.c - a program to be looked at: blocks of all sizes from four threads, some freed, some by others. It says
- * "ready"; at each SIGUSR1 it keeps 10,000 blocks of 500 bytes more, and writes the file "grown".
+ * "ready"; at each SIGUSR1 it keeps 10,000 blocks of 500 bytes more, and writes the file "grown"; at SIGUSR2 it frees
+ * 99 of 100 of them, gives memory back, and writes the file "trimmed".
  *
  * With FILE as its argument, addresses go there: of a live small block, of a freed one, of a live chunk, of a large
  * block, of the stack, of code. Each block holds a sentence that a snapshot must not hold.
  */
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,16 +15,25 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { THREADS = 4, BLOCKS = 6000, GROWTH = 10000 };
+enum { THREADS = 4, BLOCKS = 6000, GROWTH = 10000, LONG_LIVED = 100 };
 
 static void *blocks[THREADS][BLOCKS];
 static pthread_barrier_t all_made;
-static volatile sig_atomic_t wanted;
+static volatile sig_atomic_t wanted, trim_wanted;
+
+/* A wrapper: the one to name is its caller. */
+__attribute__((noinline)) static void *checked_malloc(size_t bytes)
+{
+    void *block = malloc(bytes);
+    if (!block)
+        abort();
+    return block;
+}
 
 static void *make_block(size_t bytes)
 {
     static const char content[] = "WHAT-A-BLOCK-HOLDS ";
-    char *block = malloc(bytes);
+    char *block = checked_malloc(bytes);
     for (size_t i = 0; i < bytes && i < 2000; i++)
         block[i] = content[i % (sizeof(content) - 1)];
     return block;
@@ -31,6 +42,10 @@ static void *make_block(size_t bytes)
 static void *work(void *arg)
 {
     size_t own = (size_t)(uintptr_t)arg, other = (own + 1) % THREADS;
+    char name[16];
+    snprintf(name, sizeof(name), "worker %zu", own);
+    if (own)
+        pthread_setname_np(pthread_self(), name);
     for (size_t i = 0; i < BLOCKS; i++)
         blocks[own][i] = make_block(i % 100 < 90 ? 1 + i % 400 : i % 100 < 99 ? i % 7000 : 100000 + i % 200000);
     pthread_barrier_wait(&all_made);
@@ -58,16 +73,36 @@ __attribute__((noinline)) static void grow_here(void)
         kept[kept_count++] = make_block(500);
 }
 
+static void shrink(void)
+{
+    for (int i = 0; i < kept_count; i++) {
+        if (i % LONG_LIVED != 0)
+            free(kept[i]);
+    }
+    kept_count = 0;
+    malloc_trim(0);
+}
+
 static void on_signal(int number)
 {
-    (void)number;
-    wanted++;
+    if (number == SIGUSR1)
+        wanted++;
+    else
+        trim_wanted++;
+}
+
+static void tell(const char *name, int number)
+{
+    FILE *file = fopen(name, "w");
+    fprintf(file, "%d\n", number);
+    fclose(file);
 }
 
 int main(int argc, char **argv)
 {
     pthread_t thread;
     signal(SIGUSR1, on_signal);
+    signal(SIGUSR2, on_signal);
     pthread_barrier_init(&all_made, NULL, THREADS);
     for (uintptr_t i = 1; i < THREADS; i++)
         pthread_create(&thread, NULL, work, (void *)i);
@@ -81,17 +116,19 @@ int main(int argc, char **argv)
         fclose(file);
     }
     write(1, "ready\n", 6);
-    for (int done = 0;;) {
+    for (int done = 0, trimmed = 0;;) {
         sigset_t blocked, before;
         sigfillset(&blocked);
         sigprocmask(SIG_BLOCK, &blocked, &before);
-        while (done == wanted)
+        while (done == wanted && trimmed == trim_wanted)
             sigsuspend(&before);
         sigprocmask(SIG_SETMASK, &before, NULL);
-        grow_here();
-        done++;
-        FILE *file = fopen("grown", "w");
-        fprintf(file, "%d\n", done);
-        fclose(file);
+        if (trimmed != trim_wanted) {
+            shrink();
+            tell("trimmed", ++trimmed);
+        } else {
+            grow_here();
+            tell("grown", ++done);
+        }
     }
 }

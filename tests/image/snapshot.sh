@@ -21,6 +21,19 @@ for sites in 0 1; do
     "$FREEHOLD" stats --json "$pid" | tr ',{' '\n\n' | grep -v '"resident_bytes"' >process
     "$FREEHOLD" stats --json $sites.snap | tr ',{' '\n\n' | grep -v '"resident_bytes"' >file
     cmp -s process file || fail "stats: $(diff process file)"
+    # Threads, by the kernel's ids and names.
+    if [ "$(uname -m)" = x86_64 ]; then
+        third=$(grep -lx 'worker 3' /proc/"$pid"/task/*/comm | cut -d/ -f5)
+        for image in "$pid" $sites.snap; do
+            ok "$FREEHOLD" pins $image
+            says " $pid (mixed)"
+            says " $third (worker 3)"
+            ok "$FREEHOLD" map -o map.html $image
+            grep -q "$third (worker 3)" map.html || fail "map $image: does not name thread $third"
+            "$FREEHOLD" explain --json $image >out
+            says 'Thread [0-9]* ([a-z 0-9]*) keeps most'
+        done
+    fi
     ok "$FREEHOLD" pins $sites.snap
     grep -q FREEHOLD_RETURN out && fail "pins: an option that nobody has set: $(cat out)"
     ok "$FREEHOLD" explain $sites.snap
@@ -54,6 +67,14 @@ ok "$FREEHOLD" snapshot 1.snap -o again.snap
 "$FREEHOLD" explain 1.snap >process
 "$FREEHOLD" explain again.snap >file
 cmp -s process file || fail "of a snapshot: $(diff process file)"
+if [ "$(uname -m)" = x86_64 ]; then
+    ok "$FREEHOLD" pins again.snap
+    says " (worker 3)"
+fi
+if [ -s core.snap ]; then # as one has that was written before threads were noted
+    ok "$FREEHOLD" pins core.snap
+    says " #[1-4]"
+fi
 
 # Nothing is left of one that could not be written, and what was there stays.
 echo precious >kept.snap

@@ -12,7 +12,7 @@ start "$FREEHOLD" run -- "$HELPERS/helper_map"
 live=$(sed 's/.*"account": {"live_bytes": \([0-9]*\).*/\1/' account.json)
 advice=$(python3 -c 'import json; print(json.load(open("account.json"))["advice"][0]["text"])')
 check html heap.html "process $pid (helper_map)" "What dominates" "$advice" Account "$(grouped "$live")" \
-    "never given out" "1,048,576 to 2,097,151" "$pid helper_map" "keep" Heaps FREEHOLD_MMAP_THRESHOLD 131,072 , \
+    "never given out" "1,048,576 to 2,097,151" "$pid (helper_map)" "keep" Heaps FREEHOLD_MMAP_THRESHOLD 131,072 , \
     cells heap.html account.json
 if command -v node >/dev/null; then
     for script in heap.html.*.js; do

@@ -102,7 +102,7 @@ if command -v redis-server >/dev/null; then
     "$FREEHOLD" top --once "$pid" >text 2>err || fail "redis: status $?: $(cat err)"
     grep -q "process $pid (redis-server)" text || fail "redis: $(cat text)"
     grep -q "estimated from samples" text || fail "redis: no sites: $(cat text)"
-    grep -q "^$pid redis-server \|^#1 " text || fail "redis: its threads: $(cat text)"
+    grep -q "^$pid (redis-server) \|^#1 " text || fail "redis: its threads: $(cat text)"
     kill "$pid"
     wait "$pid" 2>/dev/null
 else

@@ -3,6 +3,7 @@
  */
 #include "explain.h"
 #include "json.h"
+#include "sites.h"
 #include "text.h"
 #include "units.h"
 
@@ -108,13 +109,46 @@ static void add_slabs(const struct fh_image_account *account, struct fh_advice *
 static void add_cached(const struct fh_explanation *explanation, struct fh_advice *advice)
 {
     char bytes[FH_UNIT_BYTES], blocks[FH_UNIT_BYTES], threads[FH_UNIT_BYTES];
-    snprintf(advice->text, sizeof(advice->text), "%s in %s freed blocks are kept by %s threads for their next malloc.",
-             fh_human(explanation->account.resident[FH_CACHED], bytes),
-             fh_grouped(explanation->account.cached_blocks, blocks),
-             fh_grouped(explanation->counters.threads, threads));
+    int used = snprintf(advice->text, sizeof(advice->text), "%s in %s freed blocks are kept by %s thread%s for %s next "
+                        "malloc.", fh_human(explanation->account.resident[FH_CACHED], bytes),
+                        fh_grouped(explanation->account.cached_blocks, blocks),
+                        fh_grouped(explanation->counters.threads, threads),
+                        explanation->counters.threads == 1 ? "" : "s",
+                        explanation->counters.threads == 1 ? "its" : "their");
+    if (explanation->counters.threads > 1 && explanation->most_caching[0])
+        snprintf(advice->text + used, sizeof(advice->text) - (size_t)used, " Thread %s keeps most, %s.",
+                 explanation->most_caching, fh_human(explanation->most_cached_bytes, bytes));
     snprintf(advice->todo, sizeof(advice->todo),
              "FREEHOLD_CACHE_BYTES (sizes up to 1 KiB) and FREEHOLD_MEDIUM_CACHE_BYTES (above) bound it for each "
              "thread; less of it is less speed. malloc_trim(0) asks all threads to give theirs back.");
+}
+
+/* `advice->bytes` is what the library would have without call stacks. */
+static void add_metadata(struct fh_advice *advice)
+{
+    char bytes[FH_UNIT_BYTES];
+    snprintf(advice->text, sizeof(advice->text),
+             "%s are the library's own: tags, slab heads, page map, states of threads.",
+             fh_human(advice->bytes, bytes));
+    snprintf(advice->todo, sizeof(advice->todo),
+             "It is in proportion to blocks above 256 bytes and to threads at the peak.");
+}
+
+static void add_stack_tables(const struct fh_explanation *explanation, struct fh_advice *advice)
+{
+    char bytes[FH_UNIT_BYTES];
+    bool has_all = explanation->stacks_mode & FH_SAMPLES_SITES;
+    snprintf(advice->text, sizeof(advice->text),
+             "%s are tables of call stacks, which the library keeps because the program was started with %s: %s, and "
+             "each call stack once.",
+             fh_human(advice->bytes, bytes), has_all ? "--sites" : "--profile",
+             has_all ? "4 bytes for every 16 of memory in which blocks have begun"
+                     : "a record for each chosen block that lives");
+    snprintf(advice->todo, sizeof(advice->todo), "%s",
+             has_all ? "Started without --sites, the program does without them; --profile notes the call stacks of "
+                       "some blocks only, in far less memory."
+                     : "Started without --profile, the program does without them; FREEHOLD_PROFILE_INTERVAL sets how "
+                       "many blocks are chosen.");
 }
 
 static void add_rest(const struct fh_explanation *explanation, struct fh_advice *advice)
@@ -163,12 +197,11 @@ size_t fh_explain_collect(const struct fh_explanation *explanation, struct fh_ad
              fh_human(account->free_in_mappings.resident, bytes));
     snprintf(list[count++].todo, FH_ADVICE_BYTES,
              "They go after a few frees of other sizes; malloc_trim(0) gives them back.");
-    list[count] = (struct fh_advice){.about = "metadata", .bytes = account->resident[FH_METADATA]};
-    snprintf(list[count].text, FH_ADVICE_BYTES,
-             "%s are the library's own: tags, slab heads, page map, states of threads.",
-             fh_human(account->resident[FH_METADATA], bytes));
-    snprintf(list[count++].todo, FH_ADVICE_BYTES,
-             "It is in proportion to blocks above 256 bytes and to threads at the peak.");
+    list[count] = (struct fh_advice){.about = "metadata",
+                                     .bytes = account->resident[FH_METADATA] - account->stack_tables.resident};
+    add_metadata(&list[count++]);
+    list[count] = (struct fh_advice){.about = "call stacks", .bytes = account->stack_tables.resident};
+    add_stack_tables(explanation, &list[count++]);
     list[count] = (struct fh_advice){
         .about = "not the heap", .bytes = knows && explanation->rss_bytes > heap ? explanation->rss_bytes - heap : 0};
     if (list[count].bytes)

@@ -2,6 +2,7 @@
  * allocators.c - the table of known allocators, and recognising one.
  */
 #include "allocators.h"
+#include "file.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -111,8 +112,7 @@ const struct fh_allocator *fh_allocator_in_file(const struct fh_elf *elf, bool s
 
 const struct fh_allocator *fh_allocator_by_file_name(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
+    const char *name = fh_base_name(path);
 
     for (size_t i = 0; i < ALLOCATOR_COUNT; i++) {
         for (size_t j = 0; j < FH_ALLOCATOR_MARKS && allocators[i].files[j]; j++) {
@@ -147,8 +147,7 @@ void fh_allocator_version(const struct fh_allocator *allocator, const struct fh_
         return;
     }
     /* libNAME.so.0.1.0: three numbers are a version, one is only the number of the interface. */
-    const char *slash = strrchr(path, '/');
-    const char *suffix = strstr(slash ? slash : path, ".so.");
+    const char *suffix = strstr(fh_base_name(path), ".so.");
     if (allocator->version_in_name && suffix) {
         copy_version(suffix + strlen(".so."), version);
         if (!strchr(version, '.'))

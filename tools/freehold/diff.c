@@ -93,22 +93,13 @@ static uint64_t key_of(struct fh_image *image, struct fh_sites *sites, uint32_t 
 {
     uint64_t frames[FH_SAMPLES_STACK_MOST], key = 0;
     bool truncated;
-    size_t count;
-    const struct fh_image_vma *vmas = fh_image_vmas(image, &count);
     unsigned depth = fh_sites_frames(sites, stack, frames, &truncated);
     for (unsigned i = 0; i < depth; i++) {
-        size_t low = 0, high = count;
-        while (low < high) {
-            size_t middle = (low + high) / 2;
-            if (vmas[middle].end <= frames[i])
-                low = middle + 1;
-            else
-                high = middle;
-        }
+        const struct fh_image_vma *vma = fh_image_vma_at(image, frames[i]);
         uint64_t place = frames[i];
-        if (low < count && vmas[low].start <= place && vmas[low].path[0] == '/') {
-            place = place - vmas[low].start + vmas[low].file_offset;
-            for (const char *at = vmas[low].path; *at; at++)
+        if (vma && vma->path[0] == '/') {
+            place = place - vma->start + vma->file_offset;
+            for (const char *at = vma->path; *at; at++)
                 place = (place ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
         }
         key = (key ^ place) * UINT64_C(0xff51afd7ed558ccd);

@@ -30,6 +30,12 @@ struct fh_diff {
 bool fh_diff_make(struct fh_diff *diff);
 void fh_diff_free(struct fh_diff *diff);
 
+/* Which pages are in memory is known of both. */
+bool fh_diff_knows_pages(const struct fh_diff *diff);
+/* What grew, and what went back to the kernel: some sentences. */
+enum { FH_DIFF_WORDS_BYTES = 768 };
+void fh_diff_words(const struct fh_diff *diff, char words[FH_DIFF_WORDS_BYTES]);
+
 void fh_diff_print(const struct fh_diff *diff);
 void fh_diff_print_json(const struct fh_diff *diff);
 

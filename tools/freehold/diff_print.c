@@ -1,9 +1,9 @@
 /*
  * diff_print.c - what `freehold diff` says.
  */
+#include "call_stack.h"
 #include "diff.h"
 #include "json.h"
-#include "symbols.h"
 #include "text.h"
 #include "units.h"
 
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { SITES_SHOWN = 5, FRAMES_SHOWN = 3, CLASSES_SHOWN = 6, JSON_SITES_MOST = 100, INLINED_MOST = 4 };
+enum { SITES_SHOWN = 5, CALLERS_SHOWN = 2, CLASSES_SHOWN = 6, JSON_SITES_MOST = 100 };
 
 /* "+1,234", "-1,234" or "0" */
 static const char *signed_number(double number, char text[FH_UNIT_BYTES])
@@ -41,6 +41,14 @@ static uint64_t held(const struct fh_image_account *account)
     return sum;
 }
 
+static uint64_t resident(const struct fh_image_account *account)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < FH_ITEMS; i++)
+        sum += account->resident[i];
+    return sum;
+}
+
 static void print_account(const struct fh_diff *diff)
 {
     const struct fh_image_account *before = &diff->account[FH_BEFORE], *after = &diff->account[FH_AFTER];
@@ -48,8 +56,13 @@ static void print_account(const struct fh_diff *diff)
     for (int i = 0; i < FH_ITEMS; i++)
         print_row(fh_item_names[i], before->bytes[i], after->bytes[i]);
     print_row("= from the kernel", held(before), held(after));
-    if (fh_image_about(diff->image[FH_BEFORE])->knows_pages && fh_image_about(diff->image[FH_AFTER])->knows_pages)
+    if (fh_diff_knows_pages(diff)) {
+        print_row("live in memory", before->resident[FH_LIVE], after->resident[FH_LIVE]);
+        print_row("cached in memory", before->resident[FH_CACHED], after->resident[FH_CACHED]);
+        print_row("free in memory", before->resident[FH_FREE], after->resident[FH_FREE]);
+        print_row("heap in memory", resident(before), resident(after));
         print_row("resident, process", diff->rss_bytes[FH_BEFORE], diff->rss_bytes[FH_AFTER]);
+    }
     print_row("live blocks", before->live_blocks, after->live_blocks);
 }
 
@@ -114,29 +127,15 @@ static void print_classes(const struct fh_diff *diff)
 
 static double site_change(const struct fh_diff_site *site) { return site->bytes[FH_AFTER] - site->bytes[FH_BEFORE]; }
 
-/* Calls `visit` for the frames of a site, at most `most`. */
-static void each_frame(const struct fh_diff *diff, struct fh_symbols *const symbols[FH_SIDES],
-                       const struct fh_diff_site *site, unsigned most,
-                       void (*visit)(const struct fh_source *source, unsigned index))
-{
-    int side = site->stack[FH_AFTER] ? FH_AFTER : FH_BEFORE;
-    uint64_t frames[FH_SAMPLES_STACK_MOST];
-    bool truncated;
-    unsigned depth = fh_sites_frames(diff->sites[side], site->stack[side], frames, &truncated), shown = 0;
-    for (unsigned i = 0; symbols[side] && i < depth; i++) {
-        struct fh_source sources[INLINED_MOST];
-        size_t count = fh_symbols_find(symbols[side], frames[i], sources, INLINED_MOST);
-        for (size_t n = 0; n < count && shown < most; n++)
-            visit(&sources[n], shown++);
-    }
-}
+static int side_of(const struct fh_diff_site *site) { return site->stack[FH_AFTER] ? FH_AFTER : FH_BEFORE; }
 
-static void print_frame(const struct fh_source *source, unsigned index)
+static void print_stack(const struct fh_diff *diff, struct fh_symbols *const symbols[FH_SIDES],
+                        const struct fh_diff_site *site)
 {
-    char text[256];
-    (void)index;
-    fh_source_text(source, false, text, sizeof(text));
-    printf("      %s\n", text);
+    struct fh_call_stack read;
+    int side = side_of(site);
+    fh_call_stack_read(diff->sites[side], symbols[side], site->stack[side], CALLERS_SHOWN, &read);
+    fh_call_stack_print(&read, CALLERS_SHOWN);
 }
 
 static void print_sites(const struct fh_diff *diff)
@@ -157,7 +156,7 @@ static void print_sites(const struct fh_diff *diff)
         double blocks = site->blocks[FH_AFTER] - site->blocks[FH_BEFORE];
         printf("  %s bytes in %s block%s\n", signed_number(site_change(site), a), signed_number(blocks, b),
                fabs(blocks) < 1.5 && fabs(blocks) > 0.5 ? "" : "s");
-        each_frame(diff, symbols, site, FRAMES_SHOWN, print_frame);
+        print_stack(diff, symbols, site);
     }
     if (shown == 0)
         puts("  no change");
@@ -165,52 +164,12 @@ static void print_sites(const struct fh_diff *diff)
         fh_symbols_close(symbols[side]);
 }
 
-/* --- in plain words --- */
-
-static const char *growth_words(enum fh_item item)
-{
-    switch (item) {
-    case FH_LIVE:
-        return "It is what the program holds: blocks that it has not freed. That is a leak, a cache without a bound, "
-               "or work that has come; the sizes and call sites below tell which.";
-    case FH_CACHED:
-        return "It is freed memory that threads keep for their next malloc; FREEHOLD_CACHE_BYTES and "
-               "FREEHOLD_MEDIUM_CACHE_BYTES bound it for each thread.";
-    case FH_FREE:
-        return "It is freed memory, held because live blocks stand in between, or for the next requests; freehold pins "
-               "names these blocks, and malloc_trim(0) gives back what can go.";
-    case FH_UNTOUCHED:
-        return "It is address space that was never used, or has gone back: it costs no memory.";
-    default:
-        return "It is the library's own: heads of slabs, tags, page map, tables of call stacks.";
-    }
-}
-
 static void print_words(const struct fh_diff *diff)
 {
-    const struct fh_image_account *before = &diff->account[FH_BEFORE], *after = &diff->account[FH_AFTER];
-    char text[640] = "", number[FH_UNIT_BYTES];
-    int most = 0;
-    double changes[FH_ITEMS], total = 0;
-    for (int i = 0; i < FH_ITEMS; i++) {
-        changes[i] = change_of(before->bytes[i], after->bytes[i]);
-        total += i == FH_UNTOUCHED ? 0 : changes[i];
-        if (i != FH_UNTOUCHED && (changes[i] > changes[most]))
-            most = i;
-    }
-    if (changes[FH_UNTOUCHED] > 0 && changes[most] <= 0)
-        most = FH_UNTOUCHED;
-    if (changes[most] <= 0) {
-        fh_text_append(text, sizeof(text), "Nothing grew.");
-    } else {
-        fh_text_append(text, sizeof(text), "Most grew \"%s\", by %s. %s", fh_item_names[most],
-                       fh_human((uint64_t)changes[most], number), growth_words((enum fh_item)most));
-    }
-    if (total < 0)
-        fh_text_append(text, sizeof(text), " In all, the heap uses %s less than before.",
-                       fh_human((uint64_t)-total, number));
+    char words[FH_DIFF_WORDS_BYTES];
+    fh_diff_words(diff, words);
     printf("\nwhat grew\n  ");
-    fh_print_wrapped(text, 2);
+    fh_print_wrapped(words, 2);
 }
 
 static void print_side(const char *label, struct fh_image *image)
@@ -241,13 +200,6 @@ void fh_diff_print(const struct fh_diff *diff)
 
 /* --- JSON --- */
 
-static void json_frame(const struct fh_source *source, unsigned index)
-{
-    printf("%s{", index ? ", " : "");
-    fh_source_json(source);
-    putchar('}');
-}
-
 static void json_sites(const struct fh_diff *diff)
 {
     struct fh_symbols *symbols[FH_SIDES];
@@ -260,12 +212,12 @@ static void json_sites(const struct fh_diff *diff)
     printf(", \"estimated\": %s, \"sites\": [", diff->is_estimated ? "true" : "false");
     for (size_t i = 0; i < diff->site_count && i < JSON_SITES_MOST && site_change(&diff->site[i]) != 0; i++) {
         const struct fh_diff_site *site = &diff->site[i];
-        printf("%s{\"before_blocks\": %.0f, \"after_blocks\": %.0f, \"before_bytes\": %.0f, \"after_bytes\": %.0f, "
-               "\"stack\": [",
+        printf("%s{\"before_blocks\": %.0f, \"after_blocks\": %.0f, \"before_bytes\": %.0f, \"after_bytes\": %.0f, ",
                i ? ", " : "", site->blocks[FH_BEFORE], site->blocks[FH_AFTER], site->bytes[FH_BEFORE],
                site->bytes[FH_AFTER]);
-        each_frame(diff, symbols, site, FH_SAMPLES_STACK_MOST, json_frame);
-        printf("]}");
+        int side = side_of(site);
+        fh_call_stack_json(diff->sites[side], symbols[side], site->stack[side]);
+        putchar('}');
     }
     putchar(']');
     for (int side = 0; side < FH_SIDES; side++)
@@ -281,6 +233,10 @@ static void json_side(const char *name, const struct fh_diff *diff, int side)
     printf(", \"taken_ns\": %" PRIu64, about->taken_ns);
     for (int i = 0; i < FH_ITEMS; i++)
         printf(", \"%s_bytes\": %" PRIu64, fh_item_names[i], account->bytes[i]);
+    printf(", \"resident\": ");
+    for (int i = 0; about->knows_pages && i < FH_ITEMS; i++)
+        printf("%s\"%s_bytes\": %" PRIu64, i ? ", " : "{", fh_item_names[i], account->resident[i]);
+    printf(about->knows_pages ? "}" : "null");
     printf(", \"live_blocks\": %" PRIu64 ", \"process_resident_bytes\": %" PRIu64 "}", account->live_blocks,
            diff->rss_bytes[side]);
 }
@@ -288,11 +244,15 @@ static void json_side(const char *name, const struct fh_diff *diff, int side)
 void fh_diff_print_json(const struct fh_diff *diff)
 {
     struct class_change classes[CLASSES_SHOWN];
+    char words[FH_DIFF_WORDS_BYTES];
     size_t count = changed_classes(diff, classes);
     putchar('{');
     json_side("before", diff, FH_BEFORE);
     printf(", ");
     json_side("after", diff, FH_AFTER);
+    printf(", \"words\": ");
+    fh_diff_words(diff, words);
+    fh_json_string(words);
     printf(", \"sizes\": [");
     for (size_t i = 0; i < count; i++)
         printf("%s{\"bytes\": %" PRIu64 ", \"is_class\": %s, \"change_blocks\": %.0f, \"change_bytes\": %.0f}",

@@ -3,9 +3,9 @@
  */
 #include "elf_file.h"
 #include "elf_read.h"
+#include "file.h"
 
 #include <elf.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,17 +19,8 @@ enum {
 
 bool fh_elf_read_at(const struct fh_elf *elf, uint64_t offset, void *buffer, size_t bytes)
 {
-    if (offset > elf->file_bytes || bytes > elf->file_bytes - offset)
-        return false;
-    for (size_t done = 0; done < bytes;) {
-        ssize_t got = pread(elf->fd, (char *)buffer + done, bytes - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        done += (size_t)got;
-    }
-    return true;
+    return offset <= elf->file_bytes && bytes <= elf->file_bytes - offset &&
+           fh_read_at(elf->fd, buffer, bytes, offset);
 }
 
 uint64_t fh_elf_number(const struct fh_elf *elf, const unsigned char *at, size_t bytes)

@@ -5,6 +5,7 @@
 #define FREEHOLD_TOOL_EXPLAIN_H
 
 #include "image.h"
+#include "threads.h"
 
 /* Resident memory that is not the heap's, by kind of mapping. */
 enum fh_other_kind { FH_OTHER_FILES, FH_OTHER_STACKS, FH_OTHER_SHARED, FH_OTHER_ANONYMOUS, FH_OTHERS };
@@ -20,6 +21,9 @@ struct fh_explanation {
     struct fh_image_counters counters;
     uint64_t rss_bytes, swap_bytes; /* of the process */
     uint64_t heap_rss_bytes;        /* of the heap, by smaps */
+    char most_caching[FH_THREAD_NAME_BYTES]; /* the thread that keeps most freed memory; empty for none */
+    uint64_t most_cached_bytes;
+    uint32_t stacks_mode;           /* bits of enum fh_samples_mode: which call stacks the program notes */
     struct fh_other others[FH_OTHERS];
 };
 uint64_t fh_explained_resident(const struct fh_explanation *explanation);

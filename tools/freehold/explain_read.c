@@ -2,6 +2,7 @@
  * explain_read.c - what an explanation is made of: the account by a walk, the library's own sums, and the kernel's.
  */
 #include "explain.h"
+#include "sites.h"
 
 #include <string.h>
 
@@ -47,6 +48,22 @@ static void reconcile(struct fh_image *image, struct fh_explanation *explanation
     }
 }
 
+static void find_most_caching(struct fh_image *image, struct fh_explanation *explanation)
+{
+    struct fh_thread_names names;
+    const struct fh_image_thread *most = NULL;
+    fh_thread_names_open(image, &names);
+    for (size_t i = 0; i < names.count; i++) {
+        if (names.threads[i].cached_bytes > (most ? most->cached_bytes : 0))
+            most = &names.threads[i];
+    }
+    if (most) {
+        fh_thread_name(&names, most->id, explanation->most_caching);
+        explanation->most_cached_bytes = most->cached_bytes;
+    }
+    fh_thread_names_close(&names);
+}
+
 bool fh_explain_read(struct fh_image *image, const char *verb, struct fh_explanation *explanation)
 {
     memset(explanation, 0, sizeof(*explanation));
@@ -54,5 +71,9 @@ bool fh_explain_read(struct fh_image *image, const char *verb, struct fh_explana
     if (!fh_image_account(image, verb, &explanation->account) || !fh_image_refresh(image)) return false;
     fh_image_counters(image, &explanation->counters);
     reconcile(image, explanation);
+    find_most_caching(image, explanation);
+    struct fh_sites *sites = fh_sites_open(image);
+    explanation->stacks_mode = sites ? fh_sites_mode(sites) : FH_SAMPLES_OFF;
+    fh_sites_close(sites);
     return true;
 }

@@ -5,10 +5,11 @@
 
 #include "cli.h"
 #include "image_source.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -120,6 +121,25 @@ uint64_t fh_image_resident(struct fh_image *image, uint64_t start, uint64_t byte
     return sum;
 }
 
+size_t fh_image_vma_above(const struct fh_image *image, uint64_t address)
+{
+    size_t low = 0, high = image->vma_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (image->vmas[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const struct fh_image_vma *fh_image_vma_at(struct fh_image *image, uint64_t address)
+{
+    size_t i = fh_image_vma_above(image, address);
+    return i < image->vma_count && image->vmas[i].start <= address ? &image->vmas[i] : NULL;
+}
+
 const struct fh_image_vma *fh_image_vmas(struct fh_image *image, size_t *count)
 {
     *count = image->vma_count;
@@ -216,18 +236,21 @@ static int say_no_root(const char *verb, const struct fh_image *image, const cha
     return FH_EXIT_FAILED;
 }
 
-/* --- opening --- */
-
-static bool parse_pid(const char *word, pid_t *pid)
+const char *fh_image_name(const struct fh_image_about *about, char text[FH_IMAGE_NAME_BYTES])
 {
-    char *end;
-    errno = 0;
-    long value = strtol(word, &end, 10);
-    if (errno || word[0] < '0' || word[0] > '9' || *end || value <= 0 || value > INT_MAX)
-        return false;
-    *pid = (pid_t)value;
-    return true;
+    static const char *const kinds[] = {"process", "snapshot of process", "core of process"};
+    snprintf(text, FH_IMAGE_NAME_BYTES, "%s %ld (%s)", kinds[about->kind], (long)about->pid, about->name);
+    return text;
 }
+
+const char *fh_image_version(const struct fh_image_about *about, char text[FH_IMAGE_NAME_BYTES])
+{
+    snprintf(text, FH_IMAGE_NAME_BYTES, "%u.%u.%u", about->version >> 16, about->version >> 8 & 255,
+             about->version & 255);
+    return text;
+}
+
+/* --- opening --- */
 
 static int open_file(const char *verb, const char *path, struct fh_image *image)
 {
@@ -279,7 +302,7 @@ int fh_image_open(const char *verb, const char *word, unsigned flags, struct fh_
             fh_image_close(image);
         return FH_EXIT_FAILED;
     }
-    int status = parse_pid(word, &pid) ? fh_image_open_process(verb, pid, image) : open_file(verb, word, image);
+    int status = fh_process_id(word, &pid) ? fh_image_open_process(verb, pid, image) : open_file(verb, word, image);
     if (status == 0 && !image->about.has_root && !fh_image_find_root(image, &layout)) {
         bool may_be_foreign = (flags & FH_IMAGE_FOREIGN_TOO) && image->about.kind == FH_IMAGE_PROCESS && layout == 0;
         if (!may_be_foreign)
@@ -306,6 +329,7 @@ void fh_image_close(struct fh_image *image)
     if (image->source)
         image->source->close(image);
     fh_image_free_vmas(image->vmas, image->vma_count);
+    free(image->thread_names);
     free(image->regions);
     free(image->window);
     free(image->window_pages);

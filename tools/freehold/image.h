@@ -21,6 +21,8 @@
 #ifndef FREEHOLD_TOOL_IMAGE_H
 #define FREEHOLD_TOOL_IMAGE_H
 
+#include "build_id.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,6 +56,11 @@ int fh_image_open(const char *verb, const char *word, unsigned flags, struct fh_
 bool fh_image_is_file(const char *path);
 void fh_image_close(struct fh_image *image);
 const struct fh_image_about *fh_image_about(const struct fh_image *image);
+enum { FH_IMAGE_NAME_BYTES = 128 };
+/* "process 1234 (name)", "snapshot of process …", "core of process …" */
+const char *fh_image_name(const struct fh_image_about *about, char text[FH_IMAGE_NAME_BYTES]);
+/* "0.1.0", of the library */
+const char *fh_image_version(const struct fh_image_about *about, char text[FH_IMAGE_NAME_BYTES]);
 const struct fh_image_root *fh_image_root(const struct fh_image *image);
 
 /* Copies memory; false when not all of it could be read (what could not is 0). */
@@ -82,9 +89,17 @@ struct fh_image_vma {
     uint64_t rss_bytes, swap_bytes; /* as smaps says; 0 in a core */
     uint64_t file_offset;
     bool writable, executable, is_private;
-    char *path; /* "" for none */
+    char *path;     /* "" for none */
+    char *build_id; /* of a snapshot, where it was noted; else NULL */
 };
 const struct fh_image_vma *fh_image_vmas(struct fh_image *image, size_t *count);
+/* The mapping that the address lies in; NULL for none. */
+const struct fh_image_vma *fh_image_vma_at(struct fh_image *image, uint64_t address);
+/* The file that is mapped there, as it was: a process's own, whatever its path has become; else the file of that path
+ * if it has the build id that was noted, or, where none was, is no newer than the image. -1 for none. */
+int fh_image_open_file(struct fh_image *image, const struct fh_image_vma *vma);
+/* The build id of that file; false, and an empty text, when it is not known. */
+bool fh_image_build_id(struct fh_image *image, const struct fh_image_vma *vma, char text[FH_BUILD_ID_TEXT]);
 /* Reads them and what follows from them anew, for a process that is looked at for long; false when it has ended. */
 bool fh_image_refresh(struct fh_image *image);
 
@@ -138,6 +153,18 @@ struct fh_image_thread {
 };
 /* The states of threads, from number 1; returns how many, at most `most`. */
 size_t fh_image_threads(struct fh_image *image, struct fh_image_thread *threads, size_t most);
+/* All of them, to be freed; NULL, and 0 of them, without memory. */
+struct fh_image_thread *fh_image_threads_all(struct fh_image *image, size_t *count);
+
+enum { FH_THREAD_COMM_BYTES = 16 }; /* as the kernel has it */
+struct fh_image_thread_name {
+    uint32_t state;
+    int32_t id; /* the kernel's */
+    char name[FH_THREAD_COMM_BYTES];
+};
+/* Of the thread that runs the state; false when that is not known: no thread does, or it is an image of a core. */
+bool fh_image_thread_name(struct fh_image *image, const struct fh_image_thread *thread,
+                          struct fh_image_thread_name *name);
 
 /* --- The walk over all blocks, in address order --- */
 
@@ -195,6 +222,9 @@ struct fh_image_walker {
 /* False when the process ended meanwhile, or memory ran out. */
 bool fh_image_walk(struct fh_image *image, const struct fh_image_walker *walker);
 
+/* floor(log2(n)), and 0 for 0 */
+static inline unsigned fh_log2(uint64_t n) { return n ? 63u - (unsigned)__builtin_clzll(n) : 0; }
+
 /* --- The account by a walk: of every byte what it is, and whether it is in memory --- */
 
 struct fh_image_account {
@@ -205,9 +235,10 @@ struct fh_image_account {
     struct fh_image_place { /* the item `free`, by where it is */
         uint64_t bytes, resident;
     } free_in_slabs, free_uncarved, free_in_chunks, free_in_top, free_in_mappings;
+    struct fh_image_place stack_tables; /* of the item `metadata`: the tables of freehold_samples.h */
     uint64_t whole_pages; /* of free_in_chunks: resident on pages without anything else */
     uint64_t slab_whole_pages; /* of free_in_slabs: the same */
-    uint64_t heap_end_free;    /* free bytes and resident ones below the last live block of the break's heap */
+    uint64_t purged_bytes; /* of untouched: pages of free chunks that were given back */
     struct fh_image_class_use { /* index: object size / 16 */
         uint64_t slabs, slab_bytes, live, cached, free, uncarved, free_resident; /* objects; bytes where it says so */
     } classes[FH_CLASSES_MOST];

@@ -17,8 +17,6 @@ const char *const fh_item_meanings[FH_ITEMS] = {
 
 enum { TAG_BYTES = 8 };
 
-static unsigned log2_of(uint64_t n) { return n ? 63u - (unsigned)__builtin_clzll(n) : 0; }
-
 /* Charges [start, start + bytes) to an item; returns how much of it is in memory. */
 static uint64_t charge(struct fh_image *image, struct fh_image_account *account, enum fh_item item, uint64_t start,
                        uint64_t bytes)
@@ -82,8 +80,8 @@ static void on_region(struct fh_image *image, const struct fh_region *region, vo
         account->large_blocks++;
         account->large_bytes += usable;
         account->live_blocks++;
-        account->sizes[log2_of(usable)].live_blocks++;
-        account->sizes[log2_of(usable)].live_bytes += usable;
+        account->sizes[fh_log2(usable)].live_blocks++;
+        account->sizes[fh_log2(usable)].live_bytes += usable;
         break;
     }
     case FH_REGION_PAGEMAP:
@@ -93,6 +91,8 @@ static void on_region(struct fh_image *image, const struct fh_region *region, vo
         account->resident[FH_METADATA] += resident;
         account->swapped_bytes += swapped;
         account->bytes[FH_UNTOUCHED] += region->bytes - resident - swapped;
+        if (region->kind == FH_REGION_SAMPLES)
+            add_place(&account->stack_tables, resident + swapped, resident);
         break;
     }
     case FH_REGION_STATES:
@@ -108,7 +108,7 @@ static void on_chunk(struct fh_image *image, const struct fh_region *region, con
 {
     struct fh_image_account *account = arg;
     uint64_t usable = chunk->bytes - TAG_BYTES, resident;
-    struct fh_image_size_use *use = &account->sizes[log2_of(usable)];
+    struct fh_image_size_use *use = &account->sizes[fh_log2(usable)];
     (void)region;
     switch (chunk->is) {
     case FH_IS_LIVE:
@@ -127,6 +127,7 @@ static void on_chunk(struct fh_image *image, const struct fh_region *region, con
     case FH_IS_FREE:
         resident = charge_free(image, account, chunk);
         add_place(&account->free_in_chunks, chunk->bytes - (chunk->purged_to - chunk->purged_from), resident);
+        account->purged_bytes += chunk->purged_to - chunk->purged_from;
         account->free_chunks++;
         use->free_blocks++;
         use->free_bytes += chunk->bytes;

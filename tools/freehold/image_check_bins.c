@@ -11,15 +11,13 @@
 
 enum { BIN_BITS = 10, HEAP_BITS = 10, WORD = 8, SEEN = 1 };
 
-static unsigned log2_of(uint64_t n) { return 63u - (unsigned)__builtin_clzll(n); }
-
 static uint64_t bin_of(const struct fh_image_root *root, uint64_t size)
 {
     if (size < root->bin_exact_limit)
         return size >> 4;
-    unsigned doubling = log2_of(size), steps = (unsigned)root->bin_steps_shift;
+    unsigned doubling = fh_log2(size), steps = (unsigned)root->bin_steps_shift;
     uint64_t step = (size >> (doubling - steps)) & (((uint64_t)1 << steps) - 1);
-    return root->bin_exact_limit / 16 + ((uint64_t)(doubling - log2_of(root->bin_exact_limit)) << steps) + step;
+    return root->bin_exact_limit / 16 + ((uint64_t)(doubling - fh_log2(root->bin_exact_limit)) << steps) + step;
 }
 
 static uint64_t mixed(uint64_t from, uint64_t to)

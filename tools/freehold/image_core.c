@@ -2,10 +2,10 @@
  * image_core.c - a core file as the source of an image: an ELF file whose load segments are the process's memory.
  */
 #include "cli.h"
+#include "file.h"
 #include "image_source.h"
 
 #include <elf.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,19 +32,6 @@ struct core_source {
     size_t file_count;
 };
 
-static bool read_at(int fd, void *buffer, size_t bytes, uint64_t offset)
-{
-    for (size_t done = 0; done < bytes;) {
-        ssize_t got = pread(fd, (char *)buffer + done, bytes - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        done += (size_t)got;
-    }
-    return true;
-}
-
 /* The first piece that ends above the address. */
 static size_t piece_at(const struct core_source *core, uint64_t address)
 {
@@ -70,7 +57,7 @@ static size_t read_core(struct fh_image *image, uint64_t address, void *buffer, 
         uint64_t from = piece->start > address ? piece->start : address;
         uint64_t to = piece->start + piece->bytes < end ? piece->start + piece->bytes : end;
         char *out = (char *)buffer + (from - address);
-        if (read_at(core->fd, out, (size_t)(to - from), piece->offset + from - piece->start))
+        if (fh_read_at(core->fd, out, (size_t)(to - from), piece->offset + from - piece->start))
             had += (size_t)(to - from);
     }
     return had;
@@ -106,7 +93,7 @@ static const struct fh_image_source core_source = {read_core, pages_of_core, nex
 
 static bool read_header(int fd, Elf64_Ehdr *header)
 {
-    return read_at(fd, header, sizeof(*header), 0) && memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
+    return fh_read_at(fd, header, sizeof(*header), 0) && memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
            header->e_ident[EI_CLASS] == ELFCLASS64 && header->e_ident[EI_DATA] == ELFDATA2LSB;
 }
 
@@ -173,7 +160,7 @@ static void read_notes(struct fh_image *image, struct core_source *core, const E
 {
     int fd = core->fd;
     char *notes = segment->p_filesz <= NOTES_MOST ? malloc(segment->p_filesz + 1) : NULL;
-    if (!notes || !read_at(fd, notes, segment->p_filesz, segment->p_offset)) {
+    if (!notes || !fh_read_at(fd, notes, segment->p_filesz, segment->p_offset)) {
         free(notes);
         return;
     }
@@ -217,7 +204,7 @@ static bool read_segments(struct fh_image *image, struct core_source *core, cons
         return false;
     for (uint64_t i = 0; i < count; i++) {
         Elf64_Phdr segment;
-        if (!read_at(core->fd, &segment, sizeof(segment), header->e_phoff + i * sizeof(segment)))
+        if (!fh_read_at(core->fd, &segment, sizeof(segment), header->e_phoff + i * sizeof(segment)))
             return false;
         if (segment.p_type == PT_NOTE)
             read_notes(image, core, &segment);
@@ -255,7 +242,7 @@ int fh_image_open_core(const char *verb, const char *path, int fd, struct fh_ima
     snprintf(image->about.name, sizeof(image->about.name), "?");
     bool good = read_header(fd, &header) && header.e_phentsize == sizeof(Elf64_Phdr);
     uint64_t count = good ? header.e_phnum : 0;
-    if (count == PN_XNUM && read_at(fd, &first, sizeof(first), header.e_shoff))
+    if (count == PN_XNUM && fh_read_at(fd, &first, sizeof(first), header.e_shoff))
         count = first.sh_info;
     if (!good || count > SEGMENTS_MOST || !read_segments(image, core, &header, count)) {
         fh_say(verb, "core file '%s' is cut short or damaged; let it be written anew, with room on the disk", path);

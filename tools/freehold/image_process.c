@@ -111,17 +111,10 @@ static size_t read_process(struct fh_image *image, uint64_t address, void *buffe
 /* By the mappings as they were when they were read last. */
 static uint64_t next_of_process(struct fh_image *image, uint64_t address)
 {
-    size_t low = 0, high = image->vma_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (image->vmas[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == image->vma_count)
+    size_t i = fh_image_vma_above(image, address);
+    if (i == image->vma_count)
         return UINT64_MAX;
-    return image->vmas[low].start > address ? image->vmas[low].start : address;
+    return image->vmas[i].start > address ? image->vmas[i].start : address;
 }
 
 static void close_process(struct fh_image *image)
@@ -193,8 +186,10 @@ struct fh_image_vma *fh_image_read_vmas(pid_t pid, size_t *count)
 
 void fh_image_free_vmas(struct fh_image_vma *vmas, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         free(vmas[i].path);
+        free(vmas[i].build_id);
+    }
     free(vmas);
 }
 

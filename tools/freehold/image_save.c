@@ -370,6 +370,7 @@ int fh_image_save(struct fh_image *image, const char *verb, const char *path, st
         const struct fh_image_walker walker = {save, on_region, on_chunk, on_slab, on_gap, verb};
         save_root(save);
         fh_save_statics(save);
+        fh_save_threads(save);
         fh_save_begin_sites(save);
         bool walked = fh_image_walk(image, &walker);
         end_segment(save);
@@ -379,6 +380,7 @@ int fh_image_save(struct fh_image *image, const char *verb, const char *path, st
             status = FH_EXIT_FAILED;
         } else {
             save_vmas(save);
+            fh_save_builds(save);
             fh_save_flush(save, &save->heap_words);
             fh_save_end_sites(save);
             flush_pages(save);

@@ -39,6 +39,10 @@ void fh_save_pages_up_to(struct fh_save *save, uint64_t end);
 
 /* The library's own data. */
 void fh_save_statics(struct fh_save *save);
+/* Which threads run the states. */
+void fh_save_threads(struct fh_save *save);
+/* The build ids of the files of code. */
+void fh_save_builds(struct fh_save *save);
 /* Where the live block at `address` was allocated, if that is known; in address order, mostly. */
 void fh_save_begin_sites(struct fh_save *save);
 void fh_save_site(struct fh_save *save, uint64_t address);

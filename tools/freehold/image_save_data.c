@@ -7,6 +7,7 @@
  */
 #include "image_save.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,4 +151,55 @@ void fh_save_site(struct fh_save *save, uint64_t address)
         save->site_word = 0;
     save->site_word_at = word_at;
     save->site_word |= number << (at - word_at) * 8;
+}
+
+void fh_save_threads(struct fh_save *save)
+{
+    enum { AT_ONCE = FH_SNAPSHOT_RAW_MOST / sizeof(struct fh_snapshot_thread) };
+    size_t count, used = 0;
+    struct fh_image_thread *threads = fh_image_threads_all(save->image, &count);
+    struct fh_snapshot_thread *frame = malloc(AT_ONCE * sizeof(*frame));
+    for (size_t i = 0; frame && i < count; i++) {
+        struct fh_image_thread_name name;
+        if (!fh_image_thread_name(save->image, &threads[i], &name))
+            continue;
+        frame[used] = (struct fh_snapshot_thread){.state = name.state, .id = (uint32_t)name.id};
+        memcpy(frame[used].name, name.name, sizeof(frame[used].name));
+        if (++used < AT_ONCE)
+            continue;
+        fh_snapshot_add(&save->out, FH_SNAPSHOT_THREADS, frame, used * sizeof(*frame), 0, 0);
+        used = 0;
+    }
+    if (used)
+        fh_snapshot_add(&save->out, FH_SNAPSHOT_THREADS, frame, used * sizeof(*frame), 0, 0);
+    if (!frame)
+        save->out.error = ENOMEM;
+    free(frame);
+    free(threads);
+}
+
+void fh_save_builds(struct fh_save *save)
+{
+    enum { AT_ONCE = 1024 };
+    size_t count, used = 0;
+    const struct fh_image_vma *vmas = fh_image_vmas(save->image, &count);
+    struct fh_snapshot_build *frame = calloc(AT_ONCE, sizeof(*frame));
+    for (size_t i = 0; frame && i < count; i++) {
+        char id[FH_BUILD_ID_TEXT];
+        bool is_known = save->image->about.kind == FH_IMAGE_PROCESS || vmas[i].build_id; /* and not only likely */
+        if (!is_known || !vmas[i].executable || !fh_image_build_id(save->image, &vmas[i], id))
+            continue;
+        frame[used].start = vmas[i].start;
+        memset(frame[used].id, 0, sizeof(frame[used].id));
+        memcpy(frame[used].id, id, strlen(id));
+        if (++used < AT_ONCE)
+            continue;
+        fh_snapshot_add(&save->out, FH_SNAPSHOT_BUILDS, frame, used * sizeof(*frame), 0, 0);
+        used = 0;
+    }
+    if (used)
+        fh_snapshot_add(&save->out, FH_SNAPSHOT_BUILDS, frame, used * sizeof(*frame), 0, 0);
+    if (!frame)
+        save->out.error = ENOMEM;
+    free(frame);
 }

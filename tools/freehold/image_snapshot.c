@@ -6,17 +6,24 @@
  * bounded, and frames have checksums.
  */
 #include "cli.h"
+#include "file.h"
 #include "image_source.h"
 #include "snapshot_pack.h"
 #include "snapshot_words.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEPT_SPANS = 16, PAGES_IN_BYTE = 4, ENTRIES_MOST = 1 << 26, VMAS_MOST = 1 << 22, PATH_MOST = 4096 };
+enum {
+    KEPT_SPANS = 16,
+    PAGES_IN_BYTE = 4,
+    ENTRIES_MOST = 1 << 26,
+    VMAS_MOST = 1 << 22,
+    THREADS_MOST = 1 << 20,
+    PATH_MOST = 4096
+};
 
 struct page_range {
     uint64_t start, pages;
@@ -42,23 +49,10 @@ struct snapshot_source {
     uint64_t clock;
 };
 
-static bool read_at(int fd, void *buffer, size_t bytes, uint64_t offset)
-{
-    for (size_t done = 0; done < bytes;) {
-        ssize_t got = pread(fd, (char *)buffer + done, bytes - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        done += (size_t)got;
-    }
-    return true;
-}
-
 bool fh_image_is_snapshot(int fd)
 {
     struct fh_snapshot_header header;
-    return read_at(fd, &header, sizeof(header), 0) && header.frame == FH_SNAPSHOT_HEADER_FRAME &&
+    return fh_read_at(fd, &header, sizeof(header), 0) && header.frame == FH_SNAPSHOT_HEADER_FRAME &&
            memcmp(header.magic, FH_SNAPSHOT_MAGIC, sizeof(header.magic)) == 0;
 }
 
@@ -67,7 +61,7 @@ static bool unpack(struct snapshot_source *source, uint64_t offset, uint64_t sto
 {
     if (offset > source->file_bytes || stored > source->file_bytes - offset || stored > source->packed_room)
         return false;
-    return read_at(source->fd, source->packed, (size_t)stored, offset) &&
+    return fh_read_at(source->fd, source->packed, (size_t)stored, offset) &&
            fh_unpack(source->packer, raw, raw_bytes, source->packed, (size_t)stored);
 }
 
@@ -245,6 +239,37 @@ static bool read_vmas(struct fh_image *image, const unsigned char *raw, size_t b
     return true;
 }
 
+static bool read_builds(struct fh_image *image, const unsigned char *raw, size_t bytes)
+{
+    struct fh_snapshot_build build;
+    for (size_t at = 0; at + sizeof(build) <= bytes; at += sizeof(build)) {
+        memcpy(&build, raw + at, sizeof(build));
+        const struct fh_image_vma *found = fh_image_vma_at(image, build.start);
+        struct fh_image_vma *vma = found ? &image->vmas[found - image->vmas] : NULL;
+        if (vma && !vma->build_id && build.id[0])
+            vma->build_id = strndup(build.id, FH_BUILD_ID_TEXT - 1);
+    }
+    return true;
+}
+
+static bool read_threads(struct fh_image *image, const unsigned char *raw, size_t bytes)
+{
+    struct fh_snapshot_thread thread;
+    size_t count = bytes / sizeof(thread), all = image->thread_name_count + count;
+    struct fh_image_thread_name *names =
+        all <= THREADS_MOST ? realloc(image->thread_names, (all + 1) * sizeof(*names)) : NULL;
+    if (!names)
+        return false;
+    image->thread_names = names;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(&thread, raw + i * sizeof(thread), sizeof(thread));
+        struct fh_image_thread_name *name = &names[image->thread_name_count++];
+        *name = (struct fh_image_thread_name){.state = thread.state, .id = (int32_t)thread.id};
+        memcpy(name->name, thread.name, sizeof(name->name) - 1);
+    }
+    return true;
+}
+
 static bool read_root(struct fh_image *image, const unsigned char *raw, size_t bytes)
 {
     if (bytes < offsetof(struct fh_image_root, pagemap_root))
@@ -287,6 +312,10 @@ static bool take_entry(struct fh_image *image, const struct fh_snapshot_entry *e
         return read_root(image, source->raw, entry->raw_bytes);
     case FH_SNAPSHOT_VMAS:
         return read_vmas(image, source->raw, entry->raw_bytes);
+    case FH_SNAPSHOT_THREADS:
+        return read_threads(image, source->raw, entry->raw_bytes);
+    case FH_SNAPSHOT_BUILDS:
+        return read_builds(image, source->raw, entry->raw_bytes);
     case FH_SNAPSHOT_PAGES:
         return read_pages(source, entry, image->about.page_bytes);
     default:
@@ -311,7 +340,7 @@ static struct fh_snapshot_entry *read_index(struct snapshot_source *source, uint
 {
     struct fh_snapshot_trailer trailer;
     if (source->file_bytes < sizeof(trailer) ||
-        !read_at(source->fd, &trailer, sizeof(trailer), source->file_bytes - sizeof(trailer)) ||
+        !fh_read_at(source->fd, &trailer, sizeof(trailer), source->file_bytes - sizeof(trailer)) ||
         memcmp(trailer.magic, FH_SNAPSHOT_END_MAGIC, sizeof(trailer.magic)) != 0 ||
         trailer.checksum != fh_snapshot_checksum(&trailer, offsetof(struct fh_snapshot_trailer, checksum)) ||
         trailer.index_entries > ENTRIES_MOST || trailer.index_offset > source->file_bytes ||
@@ -325,7 +354,7 @@ static struct fh_snapshot_entry *read_index(struct snapshot_source *source, uint
     while (entries && left) {
         size_t some = left < FH_SNAPSHOT_RAW_MOST ? left : FH_SNAPSHOT_RAW_MOST;
         uint64_t most = end - offset < source->packed_room ? end - offset : source->packed_room;
-        size_t stored = read_at(source->fd, source->packed, (size_t)most, offset)
+        size_t stored = fh_read_at(source->fd, source->packed, (size_t)most, offset)
                             ? fh_pack_frame_bytes(source->packed, (size_t)most)
                             : 0;
         if (stored == 0 || !unpack(source, offset, stored, raw, some)) {
@@ -400,7 +429,7 @@ int fh_image_open_snapshot(const char *verb, const char *path, int fd, struct fh
         return FH_EXIT_FAILED;
     }
     source->file_bytes = fstat(fd, &about) == 0 ? (uint64_t)about.st_size : 0;
-    bool good = read_at(fd, &header, sizeof(header), 0) && take_header(image, &header);
+    bool good = fh_read_at(fd, &header, sizeof(header), 0) && take_header(image, &header);
     if (good && header.version != FH_SNAPSHOT_VERSION) {
         fh_say(verb, "snapshot '%s' is of version %u, this program reads version %u; use the program that wrote it",
                path, header.version, (unsigned)FH_SNAPSHOT_VERSION);

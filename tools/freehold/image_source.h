@@ -29,6 +29,8 @@ struct fh_image {
     bool has_ended;    /* the process, while it was read */
     struct fh_image_vma *vmas;
     size_t vma_count;
+    struct fh_image_thread_name *thread_names; /* of a snapshot, by state */
+    size_t thread_name_count;
     struct fh_region *regions;
     size_t region_count;
 
@@ -48,6 +50,9 @@ bool fh_image_is_core(int fd);
 /* Reads the mappings of a process from smaps; NULL and errno. */
 struct fh_image_vma *fh_image_read_vmas(pid_t pid, size_t *count);
 void fh_image_free_vmas(struct fh_image_vma *vmas, size_t count);
+
+/* Number of the first mapping that ends above the address; their count for none. */
+size_t fh_image_vma_above(const struct fh_image *image, uint64_t address);
 
 /* Finds the root; false when there is none. When there is one of a layout that is not known: *layout is that. */
 bool fh_image_find_root(struct fh_image *image, uint32_t *layout);

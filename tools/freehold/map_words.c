@@ -14,7 +14,7 @@ const char *fh_map_band_name(const struct fh_map_band *band, char text[FH_MAP_WO
         break;
     case FH_BAND_LARGE: snprintf(text, FH_MAP_WORDS, "large blocks, each a mapping"); break;
     case FH_BAND_SLABS: snprintf(text, FH_MAP_WORDS, "slabs outside of heaps"); break;
-    default: snprintf(text, FH_MAP_WORDS, "the library's own: page map, states of threads"); break;
+    default: snprintf(text, FH_MAP_WORDS, "the library's own: page map, threads, call stacks"); break;
     }
     return text;
 }
@@ -37,10 +37,9 @@ const char *fh_map_owner_name(const struct fh_map_frame *frame, uint32_t owner)
 
 const char *fh_map_title(const struct fh_map_frame *frame, char text[FH_MAP_WORDS])
 {
-    static const char *const kinds[] = {"process", "snapshot of process", "core of process"};
-    const struct fh_image_about *about = &frame->about;
-    snprintf(text, FH_MAP_WORDS, "%s %ld (%s), freehold %u.%u.%u", kinds[about->kind], (long)about->pid, about->name,
-             about->version >> 16, about->version >> 8 & 255, about->version & 255);
+    char name[FH_IMAGE_NAME_BYTES], version[FH_IMAGE_NAME_BYTES];
+    snprintf(text, FH_MAP_WORDS, "%s, freehold %s", fh_image_name(&frame->about, name),
+             fh_image_version(&frame->about, version));
     return text;
 }
 

@@ -23,22 +23,6 @@ static void print_sum(const struct fh_pin_sum *sum)
            sum->live_blocks, sum->live_bytes);
 }
 
-static void print_stack(struct fh_pins_report *report, uint32_t stack)
-{
-    struct fh_source *sources = stack ? calloc(FH_SOURCES_MOST, sizeof(*sources)) : NULL;
-    size_t own = 0;
-    bool truncated = false;
-    size_t count = sources ? fh_pins_stack(report, stack, FH_SOURCES_MOST, sources, &own, &truncated) : 0;
-    printf("\"own\": %zu, \"truncated\": %s, \"stack\": [", own, truncated ? "true" : "false");
-    for (size_t i = 0; i < count; i++) {
-        printf(i ? ", {" : "{");
-        fh_source_json(&sources[i]);
-        putchar('}');
-    }
-    putchar(']');
-    free(sources);
-}
-
 static void print_age(const struct fh_pins_report *report, const char *name, bool known, uint64_t born_ms)
 {
     uint64_t age_ms;
@@ -85,7 +69,7 @@ static void print_sites(struct fh_pins_report *report)
         print_age(report, "oldest_ms", site->stack != 0, site->oldest_ms);
         print_sum(&site->sum);
         printf(", ");
-        print_stack(report, site->stack);
+        fh_call_stack_json(report->sites, report->symbols, site->stack);
         putchar('}');
     }
     putchar(']');

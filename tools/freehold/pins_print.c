@@ -55,7 +55,7 @@ static void print_blocks(struct fh_pins_report *report)
             fh_thread_name(&report->threads, block->thread, owner);
         else
             snprintf(owner, sizeof(owner), "(heap %u)", block->heap);
-        printf("%17s  %-14s %13s  %-5s  %7s  %.13s\n", fh_grouped(block->total, held),
+        printf("%17s  %-14s %13s  %-5s  %7s  %.14s\n", fh_grouped(block->total, held),
                fh_hex(block->address, address), fh_grouped(block->bytes, bytes), fh_pin_names[how],
                known ? fh_age(age_ms, age) : "-", owner);
     }
@@ -64,25 +64,22 @@ static void print_blocks(struct fh_pins_report *report)
 /* The line of a site, and where it was called from. */
 static void print_stack(struct fh_pins_report *report, uint32_t stack)
 {
-    struct fh_source *sources = calloc(FH_SOURCES_MOST, sizeof(*sources));
+    struct fh_call_stack read;
     char place[PLACE_BYTES];
-    size_t own = 0;
-    bool truncated = false;
-    size_t callers = report->whole_stacks ? FH_SOURCES_MOST : CALLERS_SHOWN;
-    size_t count = sources ? fh_pins_stack(report, stack, callers, sources, &own, &truncated) : 0;
-    size_t end = report->whole_stacks || own + CALLERS_SHOWN + 1 > count ? count : own + CALLERS_SHOWN + 1;
-    for (size_t i = report->whole_stacks ? 0 : own; i < end; i++) {
-        fh_source_text(&sources[i], report->whole_stacks, place, sizeof(place));
-        if (report->whole_stacks)
-            printf("      %s%s\n", i == own ? "" : "  ", place);
-        else
-            printf("      %s%.*s\n", i == own ? "" : "by ", i == own ? 72 : 69, place);
+    size_t callers = report->whole_stacks ? FH_ALL_CALLERS : CALLERS_SHOWN;
+    fh_call_stack_read(report->sites, report->symbols, stack, callers, &read);
+    if (!report->whole_stacks) {
+        fh_call_stack_print(&read, CALLERS_SHOWN);
+        return;
     }
-    if (count == 0)
+    for (size_t i = 0; i < read.count; i++) {
+        fh_source_text(&read.sources[i], true, place, sizeof(place));
+        printf("      %s%s\n", i == read.own ? "" : "  ", place);
+    }
+    if (read.count == 0)
         printf("      an unknown place\n");
-    if (truncated && report->whole_stacks)
+    if (read.truncated)
         printf("        (there were more)\n");
-    free(sources);
 }
 
 static void print_sites(struct fh_pins_report *report)
@@ -184,10 +181,8 @@ static void print_threads(struct fh_pins_report *report)
 void fh_pins_print(struct fh_pins_report *report)
 {
     const struct fh_image_about *about = fh_image_about(report->image);
-    static const char *const kinds[] = {"", "snapshot of ", "core of "};
-    char words[FH_PINS_WORDS_BYTES];
-    printf("%sprocess %ld (%s), freehold %u.%u.%u\n\n", kinds[about->kind], (long)about->pid, about->name,
-           about->version >> 16, about->version >> 8 & 255, about->version & 255);
+    char name[FH_IMAGE_NAME_BYTES], version[FH_IMAGE_NAME_BYTES], words[FH_PINS_WORDS_BYTES];
+    printf("%s, freehold %s\n\n", fh_image_name(about, name), fh_image_version(about, version));
     fh_pins_words(report, words);
     fh_print_wrapped(words, 0);
     fh_pins_remedy(report, words);

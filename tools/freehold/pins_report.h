@@ -4,15 +4,15 @@
 #ifndef FREEHOLD_TOOL_PINS_REPORT_H
 #define FREEHOLD_TOOL_PINS_REPORT_H
 
+#include "call_stack.h"
 #include "pins.h"
-#include "symbols.h"
 #include "threads.h"
 
 struct fh_pins_report {
     struct fh_image *image;
     struct fh_pins pins;
     struct fh_sites *sites;     /* NULL: the program keeps none */
-    struct fh_symbols *symbols; /* opened when it is first needed */
+    struct fh_symbols *symbols; /* NULL: the same */
     struct fh_thread_names threads;
     size_t rows;       /* of each table */
     bool whole_stacks; /* every frame of a call site, not only the innermost */
@@ -30,16 +30,6 @@ void fh_pins_remedy(struct fh_pins_report *report, char words[FH_PINS_WORDS_BYTE
 void fh_pins_print(struct fh_pins_report *report);
 void fh_pins_print_json(struct fh_pins_report *report);
 
-/*
- * The call stack of a site, inlined functions too, the innermost first; how many. *own is the first that is neither a
- * wrapper of malloc nor the C++ library's plumbing between a container and malloc: the one to name.
- * At least `callers` of its callers are found, if there are so many; FH_SOURCES_MOST: all.
- */
-enum { FH_SOURCES_MOST = 96 };
-size_t fh_pins_stack(struct fh_pins_report *report, uint32_t stack, size_t callers,
-                     struct fh_source sources[FH_SOURCES_MOST], size_t *own, bool *truncated);
-/* "f() at x.c:3" of a site; "an unknown place" when its stack is not known. */
-void fh_pins_site_text(struct fh_pins_report *report, const struct fh_pin_site *site, char *text, size_t room);
 /* "208", "4,096 to 8,191": the sizes of a class; of a row of sizes[]. */
 void fh_pins_sizes_text(bool is_class, size_t index, char *text, size_t room);
 /* How long ago; false when that is not known. */

@@ -52,7 +52,7 @@ struct fh_pin_owners fh_pins_owners_of_object(struct fh_pins *pins, uint32_t cla
 
 struct fh_pin_owners fh_pins_owners_of_chunk(uint64_t bytes, uint32_t heap)
 {
-    return (struct fh_pin_owners){.size = bytes ? 63 - (uint32_t)__builtin_clzll(bytes) : 0, .owner = heap};
+    return (struct fh_pin_owners){.size = fh_log2(bytes), .owner = heap};
 }
 
 /* All sums that a block is in; NULL for none. */

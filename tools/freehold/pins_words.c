@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { PLACE_BYTES = 512, LITTLE_BYTES = 1 << 20 };
@@ -16,6 +15,7 @@ bool fh_pins_report_open(struct fh_pins_report *report, struct fh_image *image, 
 {
     *report = (struct fh_pins_report){.image = image, .rows = rows};
     report->sites = fh_sites_open(image);
+    report->symbols = report->sites ? fh_symbols_open(image) : NULL;
     if (!fh_pins_find(image, report->sites, verb, rows, &report->pins))
         return false;
     fh_thread_names_open(image, &report->threads);
@@ -28,57 +28,6 @@ void fh_pins_report_close(struct fh_pins_report *report)
     fh_sites_close(report->sites);
     fh_symbols_close(report->symbols);
     fh_thread_names_close(&report->threads);
-}
-
-/* Containers, smart pointers and wrappers of malloc allocate in the name of somebody: that one is meant. */
-static bool is_plumbing(const struct fh_source *source)
-{
-    static const char *const beginnings[] = {"std::", "__gnu_cxx::", "operator new", "_Zn", "_ZNSt", "_ZNKSt"};
-    static const char *const parts[] = {"malloc", "calloc", "realloc", "strdup", "strndup", "wcsdup"};
-    for (size_t i = 0; i < sizeof(beginnings) / sizeof(*beginnings); i++) {
-        if (strncmp(source->function, beginnings[i], strlen(beginnings[i])) == 0)
-            return true;
-    }
-    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-        if (strcasestr(source->function, parts[i]))
-            return true;
-    }
-    return false;
-}
-
-size_t fh_pins_stack(struct fh_pins_report *report, uint32_t stack, size_t callers,
-                     struct fh_source sources[FH_SOURCES_MOST], size_t *own, bool *truncated)
-{
-    uint64_t frames[FH_SAMPLES_STACK_MOST];
-    size_t count = 0;
-    bool found = false;
-    *own = 0;
-    unsigned depth = report->sites ? fh_sites_frames(report->sites, stack, frames, truncated) : 0;
-    if (!report->symbols)
-        report->symbols = fh_symbols_open(report->image);
-    for (unsigned i = 0; report->symbols && i < depth && count < FH_SOURCES_MOST; i++) {
-        if (found && count > *own + callers)
-            break; /* names cost time */
-        count += fh_symbols_find(report->symbols, frames[i], sources + count, FH_SOURCES_MOST - count);
-        while (!found && *own < count) {
-            found = !is_plumbing(&sources[*own]);
-            *own += !found;
-        }
-    }
-    if (!found)
-        *own = 0;
-    return count;
-}
-
-void fh_pins_site_text(struct fh_pins_report *report, const struct fh_pin_site *site, char *text, size_t room)
-{
-    struct fh_source *sources = site->stack ? calloc(FH_SOURCES_MOST, sizeof(*sources)) : NULL;
-    size_t own;
-    bool truncated = false;
-    snprintf(text, room, "an unknown place");
-    if (sources && fh_pins_stack(report, site->stack, 0, sources, &own, &truncated) > 0)
-        fh_source_text(&sources[own], false, text, room);
-    free(sources);
 }
 
 void fh_pins_sizes_text(bool is_class, size_t index, char *text, size_t room)
@@ -161,7 +110,8 @@ static void say_one(struct fh_pins_report *report, const struct fh_pin_block *bl
     add_why_one(block, words);
     if (block->site == FH_PIN_NO_SITE || report->pins.sites[block->site].stack == 0)
         return;
-    fh_pins_site_text(report, &report->pins.sites[block->site], place, sizeof(place));
+    uint32_t stack = report->pins.sites[block->site].stack;
+    fh_call_stack_place(report->sites, report->symbols, stack, place, sizeof(place));
     fh_text_append(words, FH_PINS_WORDS_BYTES, " %s made it", place);
     if (fh_pins_age(report, block->born_ms, &age_ms))
         fh_text_append(words, FH_PINS_WORDS_BYTES, ", %s ago", fh_age(age_ms, age));
@@ -219,7 +169,7 @@ void fh_pins_words(struct fh_pins_report *report, char words[FH_PINS_WORDS_BYTES
     }
     if (fh_pins_top_sites(pins, false, &site, 1) && pins->sites[site].stack &&
         fh_pin_total(&pins->sites[site].sum) >= held / 2) {
-        fh_pins_site_text(report, &pins->sites[site], text, sizeof(text));
+        fh_call_stack_place(report->sites, report->symbols, pins->sites[site].stack, text, sizeof(text));
         snprintf(place, sizeof(place), ", made by %s,", text);
         say_many(report, &pins->sites[site].sum, place, words);
         return;

@@ -23,6 +23,17 @@ enum {
     KERNEL_THREAD = 0x00200000  /* PF_KTHREAD in the flags of /proc/PID/stat */
 };
 
+bool fh_process_id(const char *word, pid_t *pid)
+{
+    char *end;
+    errno = 0;
+    long value = strtol(word, &end, 10);
+    if (errno || word[0] < '0' || word[0] > '9' || *end || value <= 0 || value > INT_MAX)
+        return false;
+    *pid = (pid_t)value;
+    return true;
+}
+
 char *fh_read_whole_file(const char *path, size_t *bytes)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);

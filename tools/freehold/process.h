@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* The process id that a word is; false when it is none. Whether there is such a process is another question. */
+bool fh_process_id(const char *word, pid_t *pid);
+
 struct fh_process {
     pid_t pid;
     char name[64];

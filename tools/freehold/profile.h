@@ -5,6 +5,7 @@
 #ifndef FREEHOLD_TOOL_PROFILE_H
 #define FREEHOLD_TOOL_PROFILE_H
 
+#include "build_id.h"
 #include "symbols.h"
 
 #include <stdbool.h>
@@ -22,7 +23,6 @@ struct fh_profile_stack {
     size_t depth;
 };
 
-enum { FH_BUILD_ID_TEXT = 129 };
 struct fh_profile_mapping { /* of code */
     uint64_t start, limit, offset;
     char *path;
@@ -64,8 +64,6 @@ size_t fh_profile_names_find(struct fh_profile_names *names, uint64_t address,
 
 /* The file of a mapping; -1 when it cannot be had. */
 int fh_profile_open_mapping(const struct fh_profile *profile, const struct fh_profile_mapping *mapping);
-/* The build id of an ELF file, in hexadecimal; false when it has none. */
-bool fh_build_id_read(int fd, char text[FH_BUILD_ID_TEXT]);
 
 /* The profile with names in pprof's format, not compressed; false when `file` did not take it. */
 bool fh_profile_write_pprof(const struct fh_profile *profile, struct fh_profile_names *names, FILE *file);

@@ -7,6 +7,7 @@
  * no use here.
  */
 #include "cli.h"
+#include "file.h"
 #include "profile.h"
 
 #include <errno.h>
@@ -304,8 +305,7 @@ int fh_profile_read_file(const char *verb, const char *path, struct fh_profile *
                errno == ENOENT ? "; give a process id, or a file that 'freehold run --profile=FILE' wrote" : "");
         return FH_EXIT_FAILED;
     }
-    const char *slash = strrchr(path, '/');
-    snprintf(profile->name, sizeof(profile->name), "%s", slash ? slash + 1 : path);
+    snprintf(profile->name, sizeof(profile->name), "%s", fh_base_name(path));
     bool good = bytes > 0 && parse((struct span){content, content + bytes}, profile);
     if (bytes > 1 && content[0] == 0x1f && content[1] == 0x8b)
         fh_say(verb, "'%s' is compressed; gunzip it first", path);

@@ -4,67 +4,26 @@
  */
 #include "cli.h"
 #include "profile.h"
+#include "sites.h"
 
-#include <freehold_samples.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
-
-enum {
-    BLOCK_BYTES = FH_SAMPLES_BLOCK_WORDS * sizeof(uint64_t),
-    STACK_WORDS = sizeof(struct fh_stack) / sizeof(uint64_t),
-    FIRST_NUMBER = 8,
-    BUCKETS_MOST = 1 << 20,
-    STACKS_MOST = 1 << 24 /* more is a list that runs in circles */
-};
 
 struct reader {
     struct fh_image *image;
-    struct fh_samples root;
-    uint64_t *blocks[FH_SAMPLES_BLOCKS]; /* of the arena, copied when they are needed */
+    struct fh_sites *sites;
     struct fh_profile *profile;
     size_t room;
 };
 
-static bool read_root(struct reader *reader)
-{
-    uint64_t at = fh_image_root(reader->image)->samples;
-    struct fh_samples *root = &reader->root;
-    size_t head = offsetof(struct fh_samples, mode);
-    memset(root, 0, sizeof(*root));
-    if (at == 0 || !fh_image_read(reader->image, at, root, head) || root->magic != FH_SAMPLES_MAGIC ||
-        root->version != FH_SAMPLES_VERSION || root->root_bytes < head)
-        return false;
-    size_t bytes = root->root_bytes < sizeof(*root) ? root->root_bytes : sizeof(*root);
-    return fh_image_read(reader->image, at, root, bytes);
-}
-
-/* `count` words of the arena, all in one block; NULL when they are not there. */
-static const uint64_t *words_at(struct reader *reader, uint32_t first, size_t count)
-{
-    uint32_t block = first / FH_SAMPLES_BLOCK_WORDS, in_block = first % FH_SAMPLES_BLOCK_WORDS;
-    if (first < FIRST_NUMBER || block >= FH_SAMPLES_BLOCKS || count > FH_SAMPLES_BLOCK_WORDS - in_block)
-        return NULL;
-    if (!reader->blocks[block]) {
-        uint64_t place = reader->root.block_addresses + block * sizeof(uint64_t);
-        uint64_t at = fh_image_read_number(reader->image, place, sizeof(uint64_t));
-        uint64_t *copy = at ? malloc(BLOCK_BYTES) : NULL;
-        if (!copy)
-            return NULL;
-        fh_image_read(reader->image, at, copy, BLOCK_BYTES);
-        reader->blocks[block] = copy;
-    }
-    return reader->blocks[block] + in_block;
-}
-
 static uint64_t objects_of(uint64_t counted) { return (counted + 32768) / 65536; }
 static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
-static bool add_stack(struct reader *reader, const struct fh_stack *stack)
+static bool add_stack(const struct fh_stack *stack, void *arg)
 {
+    struct reader *reader = arg;
     struct fh_profile *profile = reader->profile;
     if (stack->allocated_objects == 0)
         return true; /* of a site: nothing from there was chosen */
@@ -90,36 +49,6 @@ static bool add_stack(struct reader *reader, const struct fh_stack *stack)
     return true;
 }
 
-static bool read_stacks(struct reader *reader)
-{
-    uint64_t buckets = reader->root.bucket_count, seen = 0;
-    if (buckets == 0 || buckets > BUCKETS_MOST)
-        return buckets == 0;
-    uint32_t *first = calloc(buckets, sizeof(*first));
-    bool good = first && fh_image_read(reader->image, reader->root.bucket_addresses, first, buckets * sizeof(*first));
-    for (uint64_t i = 0; good && i < buckets; i++) {
-        for (uint32_t number = first[i]; good && number && seen < STACKS_MOST; seen++) {
-            const struct fh_stack *stack = (const void *)words_at(reader, number, STACK_WORDS);
-            if (!stack || stack->depth > FH_SAMPLES_STACK_MOST ||
-                !words_at(reader, number, (size_t)STACK_WORDS + stack->depth))
-                break;
-            good = add_stack(reader, stack);
-            number = stack->next;
-        }
-    }
-    free(first);
-    return good;
-}
-
-/* Not a file that was built anew since a snapshot was taken: its build id would be taken for that of the mapping. */
-static bool is_of_then(struct fh_image *image, int fd)
-{
-    const struct fh_image_about *about = fh_image_about(image);
-    struct stat info;
-    return about->kind == FH_IMAGE_PROCESS || about->taken_ns == 0 ||
-           (fstat(fd, &info) == 0 && (uint64_t)info.st_mtim.tv_sec * 1000000000 <= about->taken_ns);
-}
-
 static bool read_mappings(struct reader *reader)
 {
     struct fh_profile *profile = reader->profile;
@@ -135,12 +64,7 @@ static bool read_mappings(struct reader *reader)
         if (!mapping->path)
             return false;
         profile->mapping_count++;
-        int fd = fh_profile_open_mapping(profile, mapping);
-        if (fd < 0)
-            continue;
-        if (is_of_then(reader->image, fd))
-            fh_build_id_read(fd, mapping->build_id);
-        close(fd);
+        fh_image_build_id(reader->image, &vmas[i], mapping->build_id);
     }
     return profile->mappings != NULL;
 }
@@ -156,20 +80,22 @@ static int read_all(const char *verb, const char *word, struct reader *reader)
 {
     struct fh_profile *profile = reader->profile;
     const struct fh_image_about *about = fh_image_about(reader->image);
-    if (!read_root(reader) || !(reader->root.mode & FH_SAMPLES_PROFILE)) {
+    reader->sites = fh_sites_open(reader->image);
+    if (!reader->sites || !(fh_sites_mode(reader->sites) & FH_SAMPLES_PROFILE)) {
         fh_say(verb, "process %s (%s) is not being profiled; start it with: freehold run --profile=FILE -- COMMAND",
                word, about->name);
         return FH_EXIT_FAILED;
     }
+    const struct fh_samples *root = fh_sites_root(reader->sites);
     uint64_t now = about->taken_ns ? about->taken_ns : now_unix_ns();
-    profile->interval_bytes = reader->root.interval_bytes;
-    profile->started_unix_ns = reader->root.started_unix_ns;
+    profile->interval_bytes = root->interval_bytes;
+    profile->started_unix_ns = root->started_unix_ns;
     profile->duration_ns = less(now, profile->started_unix_ns);
-    profile->lost = reader->root.lost_samples + reader->root.lost_stacks;
+    profile->lost = root->lost_samples + root->lost_stacks;
     profile->pid = about->pid;
     profile->is_running = about->kind == FH_IMAGE_PROCESS;
     snprintf(profile->name, sizeof(profile->name), "%s", about->name);
-    if (read_stacks(reader) && read_mappings(reader))
+    if (fh_sites_each_stack(reader->sites, add_stack, reader) && read_mappings(reader))
         return 0;
     fh_say(verb, "process %s ended while it was read, or there is too little memory here", word);
     return FH_EXIT_FAILED;
@@ -177,20 +103,13 @@ static int read_all(const char *verb, const char *word, struct reader *reader)
 
 int fh_profile_read_image(const char *verb, const char *word, struct fh_profile *profile)
 {
-    struct reader *reader = calloc(1, sizeof(*reader));
+    struct reader reader = {.profile = profile};
     memset(profile, 0, sizeof(*profile));
-    if (!reader) {
-        fh_say(verb, "out of memory");
-        return FH_EXIT_FAILED;
-    }
-    reader->profile = profile;
-    int status = fh_image_open(verb, word, 0, &reader->image);
+    int status = fh_image_open(verb, word, 0, &reader.image);
     if (status == 0) {
-        status = read_all(verb, word, reader);
-        fh_image_close(reader->image);
+        status = read_all(verb, word, &reader);
+        fh_sites_close(reader.sites);
+        fh_image_close(reader.image);
     }
-    for (int i = 0; i < FH_SAMPLES_BLOCKS; i++)
-        free(reader->blocks[i]);
-    free(reader);
     return status;
 }

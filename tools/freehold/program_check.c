@@ -2,6 +2,7 @@
  * program_check.c - would the loader put the library into that program? Everything here is a case in which LD_PRELOAD
  * is ignored without a word, or ends in a message that says nothing to the user.
  */
+#include "file.h"
 #include "program.h"
 
 #include "allocators.h"
@@ -92,8 +93,7 @@ static int enter_interpreter(struct subject *subject, char *line)
         return refuse_script(subject, "its #! line ends in a carriage return, as DOS files do");
 
     char found[PATH_MAX];
-    const char *base = strrchr(interpreter, '/');
-    if (strcmp(base ? base + 1 : interpreter, "env") == 0) {
+    if (strcmp(fh_base_name(interpreter), "env") == 0) {
         char command[PATH_MAX];
         int status = parse_env_line(subject, words, command);
         if (status != 0)
@@ -170,8 +170,7 @@ static int check_privileges(const struct subject *subject, int fd)
 
 static enum fh_libc libc_of_loader(const char *loader)
 {
-    const char *slash = strrchr(loader, '/');
-    const char *name = slash ? slash + 1 : loader;
+    const char *name = fh_base_name(loader);
     if (strncmp(name, "ld-musl", 7) == 0)
         return FH_LIBC_MUSL;
     if (strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld64.so", 7) == 0 || strncmp(name, "ld.so", 5) == 0)
@@ -183,11 +182,10 @@ static enum fh_libc libc_of_loader(const char *loader)
 static int check_without_loader(const struct subject *subject, const struct fh_elf *elf)
 {
     struct fh_elf_dynamic dynamic;
-    const char *slash = strrchr(subject->file, '/');
     int status = FH_EXIT_REFUSED;
 
     fh_elf_dynamic_read(elf, &dynamic);
-    if (elf->type == ET_DYN && strncmp(slash ? slash + 1 : subject->file, "ld-", 3) == 0)
+    if (elf->type == ET_DYN && strncmp(fh_base_name(subject->file), "ld-", 3) == 0)
         status = 0;
     else if (elf->type == ET_DYN && dynamic.soname) {
         fh_say(subject->verb, "%s is a shared library, not a program", subject->name);

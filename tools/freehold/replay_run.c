@@ -4,6 +4,7 @@
 #include "replay_run.h"
 
 #include "cli.h"
+#include "file.h"
 #include "library.h"
 
 #include <errno.h>
@@ -131,10 +132,9 @@ static int set_preload(const char *text, struct fh_replay_allocator *allocator)
 int fh_replay_find_allocator(const char *program, const char *text, struct fh_replay_allocator *allocator)
 {
     struct fh_replay_allocator none = {.name = "glibc"};
-    const char *slash = strrchr(text, '/');
 
     memset(allocator, 0, sizeof(*allocator));
-    snprintf(allocator->name, sizeof(allocator->name), "%s", slash ? slash + 1 : text);
+    snprintf(allocator->name, sizeof(allocator->name), "%s", fh_base_name(text));
     int status = set_preload(text, allocator);
     if (status != 0)
         return status;

@@ -40,6 +40,20 @@ static void put_sum(FILE *out, const char *name, uint64_t bytes, uint64_t reside
     fputs("<td></td></tr>\n", out);
 }
 
+static void put_item(FILE *out, const char *name, const struct fh_image_place *item, bool knows_pages, uint64_t all,
+                     const char *meaning)
+{
+    fputs("<tr>", out);
+    fh_report_put_text_cell(out, name);
+    fh_report_put_number_cell(out, item->bytes);
+    if (knows_pages) {
+        fh_report_put_number_cell(out, item->resident);
+        fh_report_put_share_cell(out, item->resident, all);
+    }
+    fh_report_put_words_cell(out, meaning);
+    fputs("</tr>\n", out);
+}
+
 static void put_process(FILE *out, const struct fh_explanation *explanation)
 {
     uint64_t all = explanation->rss_bytes;
@@ -75,18 +89,13 @@ void fh_report_put_account(FILE *out, const struct fh_explanation *explanation)
     if (knows) fh_report_begin_table(out, HEADS("", "held, bytes", "in memory", "of it", "<"));
     else fh_report_begin_table(out, HEADS("", "held, bytes", "<"));
     for (int i = 0; i < FH_ITEMS; i++) {
-        fputs("<tr>", out);
-        fh_report_put_text_cell(out, fh_item_names[i]);
-        fh_report_put_number_cell(out, account->bytes[i]);
-        if (knows) {
-            fh_report_put_number_cell(out, account->resident[i]);
-            fh_report_put_share_cell(out, account->resident[i], all);
-        }
-        fh_report_put_words_cell(out, fh_item_meanings[i]);
-        fputs("</tr>\n", out);
+        const struct fh_image_place item = {account->bytes[i], account->resident[i]};
+        put_item(out, fh_item_names[i], &item, knows, all, fh_item_meanings[i]);
         bytes += account->bytes[i];
         resident += account->resident[i];
     }
+    if (account->stack_tables.bytes)
+        put_item(out, "of it tables", &account->stack_tables, knows, all, "of metadata: call stacks of blocks");
     put_sum(out, "from the kernel", bytes, resident, knows);
     if (account->gap_bytes) put_sum(out, "not readable", account->gap_bytes, 0, knows);
     fh_report_end_table(out);

@@ -47,7 +47,7 @@ static void put_sites(FILE *out, struct fh_pins_report *report)
     }
     for (size_t i = 0; i < count; i++) {
         const struct fh_pin_site *site = &pins->sites[order[i]];
-        fh_pins_site_text(report, site, place, sizeof(place));
+        fh_call_stack_place(report->sites, report->symbols, site->stack, place, sizeof(place));
         fputs("<tr>", out);
         fh_report_put_text_cell(out, place);
         fh_report_put_number_cell(out, fh_pin_total(&site->sum));

@@ -8,6 +8,7 @@
 #include "resolution.h"
 
 #include "cli.h"
+#include "file.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -16,15 +17,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static bool is_loader_name(const char *path)
 {
-    const char *name = base_name(path);
+    const char *name = fh_base_name(path);
     return strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld-2.", 5) == 0 || strncmp(name, "ld64.so", 7) == 0 ||
            strncmp(name, "ld.so", 5) == 0;
 }
@@ -109,10 +104,10 @@ static void inspect(struct fh_module *module, int fd, bool is_executable)
 /* The module that the loader would have taken for `name`: an entry of LD_PRELOAD or of DT_NEEDED. */
 static struct fh_module *module_named(struct fh_resolution *resolution, const char *name)
 {
-    const char *base = base_name(name);
+    const char *base = fh_base_name(name);
     for (size_t i = 1; i < resolution->module_count; i++) {
         struct fh_module *module = &resolution->modules[i];
-        if (strcmp(module->path, name) == 0 || strcmp(base_name(module->path), base) == 0 ||
+        if (strcmp(module->path, name) == 0 || strcmp(fh_base_name(module->path), base) == 0 ||
             (module->soname && strcmp(module->soname, base) == 0))
             return module;
     }

@@ -13,6 +13,8 @@ enum {
     ENTRIES_AT_ONCE = 1 << 16, /* of the table of sites: for 1 MiB of addresses */
     SAMPLES_AT_ONCE = 1 << 12,
     SLOTS_MOST = 1 << 28,
+    BUCKETS_MOST = 1 << 20,
+    STACKS_MOST = 1 << 24, /* more is a list that runs in circles */
     FIRST_NUMBER = 8
 };
 
@@ -55,6 +57,7 @@ void fh_sites_close(struct fh_sites *sites)
     free(sites);
 }
 
+const struct fh_samples *fh_sites_root(const struct fh_sites *sites) { return &sites->root; }
 uint32_t fh_sites_mode(const struct fh_sites *sites) { return sites->root.mode; }
 uint64_t fh_sites_now_ms(const struct fh_sites *sites) { return sites->now_ms; }
 
@@ -114,22 +117,47 @@ uint32_t fh_sites_find(struct fh_sites *sites, uint64_t block, uint64_t *born_ms
     return (uint32_t)(*word >> 32);
 }
 
+/* The stack of that number with all its frames; NULL when it does not hold. Valid until the next one is asked for. */
+static const struct fh_stack *stack_at(struct fh_sites *sites, uint32_t number)
+{
+    enum { HEAD_WORDS = sizeof(struct fh_stack) / sizeof(uint64_t) };
+    const struct fh_stack *stack = (const void *)words_at(sites, number, HEAD_WORDS, false);
+    if (stack && stack->depth == 0) /* written since its block was copied */
+        stack = (const void *)words_at(sites, number, HEAD_WORDS, true);
+    bool holds = stack && stack->depth <= FH_SAMPLES_STACK_MOST &&
+                 words_at(sites, number, (size_t)HEAD_WORDS + stack->depth, false);
+    return holds ? stack : NULL;
+}
+
 unsigned fh_sites_frames(struct fh_sites *sites, uint32_t stack, uint64_t frames[FH_SAMPLES_STACK_MOST],
                          bool *truncated)
 {
-    enum { HEAD_WORDS = sizeof(struct fh_stack) / sizeof(uint64_t) };
-    const struct fh_stack *head = (const void *)words_at(sites, stack, HEAD_WORDS, false);
-    if (head && head->depth == 0)
-        head = (const void *)words_at(sites, stack, HEAD_WORDS, true);
-    *truncated = false;
-    if (!head || head->depth > FH_SAMPLES_STACK_MOST)
+    const struct fh_stack *found = stack_at(sites, stack);
+    *truncated = found && (found->flags & FH_STACK_TRUNCATED);
+    if (!found)
         return 0;
-    const uint64_t *words = words_at(sites, stack, (size_t)HEAD_WORDS + head->depth, false);
-    if (!words)
-        return 0;
-    memcpy(frames, words + HEAD_WORDS, head->depth * sizeof(*frames));
-    *truncated = head->flags & FH_STACK_TRUNCATED;
-    return head->depth;
+    memcpy(frames, found->frames, found->depth * sizeof(*frames));
+    return found->depth;
+}
+
+bool fh_sites_each_stack(struct fh_sites *sites, fh_sites_stack_fn *visit, void *arg)
+{
+    uint64_t buckets = sites->root.bucket_count, seen = 0;
+    if (buckets == 0 || buckets > BUCKETS_MOST)
+        return buckets == 0;
+    uint32_t *first = calloc(buckets, sizeof(*first));
+    bool good = first && fh_image_read(sites->image, sites->root.bucket_addresses, first, buckets * sizeof(*first));
+    for (uint64_t i = 0; good && i < buckets; i++) {
+        for (uint32_t number = first[i]; good && number && seen < STACKS_MOST; seen++) {
+            const struct fh_stack *stack = stack_at(sites, number);
+            if (!stack)
+                break;
+            number = stack->next;
+            good = visit(stack, arg);
+        }
+    }
+    free(first);
+    return good;
 }
 
 void fh_sites_each_sample(struct fh_sites *sites, fh_sites_visit_fn *visit, void *arg)

@@ -15,6 +15,8 @@ struct fh_sites;
 struct fh_sites *fh_sites_open(struct fh_image *image);
 void fh_sites_close(struct fh_sites *sites);
 
+/* The root of the tables, as it was when they were opened. */
+const struct fh_samples *fh_sites_root(const struct fh_sites *sites);
 /* Bits of enum fh_samples_mode: FH_SAMPLES_SITES when the stack of every block is known. */
 uint32_t fh_sites_mode(const struct fh_sites *sites);
 /* Milliseconds from the zero of all times to when the image was opened or taken; 0: not known (a core file). */
@@ -30,5 +32,10 @@ unsigned fh_sites_frames(struct fh_sites *sites, uint32_t stack, uint64_t frames
 /* The samples of a profile: of every stack what the program holds from there, as estimated. */
 typedef void fh_sites_visit_fn(uint32_t stack, double objects, double bytes, void *arg);
 void fh_sites_each_sample(struct fh_sites *sites, fh_sites_visit_fn *visit, void *arg);
+
+/* Every stack that there is, with its sums, until `visit` returns false. False when it did, or when the tables cannot
+ * be read. */
+typedef bool fh_sites_stack_fn(const struct fh_stack *stack, void *arg);
+bool fh_sites_each_stack(struct fh_sites *sites, fh_sites_stack_fn *visit, void *arg);
 
 #endif

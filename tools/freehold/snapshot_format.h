@@ -38,7 +38,9 @@ enum fh_snapshot_kind {
     FH_SNAPSHOT_ROOT = 1, /* struct fh_image_root, as far as the library has it */
     FH_SNAPSHOT_VMAS,     /* struct fh_snapshot_vma, each followed by its path, filled up with zeros to 8 bytes */
     FH_SNAPSHOT_PAGES,    /* two bits a page from `start` on: 1 in memory, 2 swapped out */
-    FH_SNAPSHOT_WORDS     /* words of the memory from `start` on: snapshot_words.h */
+    FH_SNAPSHOT_WORDS,    /* words of the memory from `start` on: snapshot_words.h */
+    FH_SNAPSHOT_THREADS,  /* struct fh_snapshot_thread, by state */
+    FH_SNAPSHOT_BUILDS    /* struct fh_snapshot_build; behind the frames of mappings */
 };
 
 struct fh_snapshot_entry { /* of the index */
@@ -53,6 +55,16 @@ struct fh_snapshot_vma {
     uint64_t start, end, rss_bytes, swap_bytes, file_offset;
     uint32_t flags; /* 1 writable, 2 executable, 4 private */
     uint32_t path_bytes;
+};
+
+struct fh_snapshot_thread { /* that runs a state of the library */
+    uint32_t state, id; /* its number, and the kernel's id of the thread */
+    char name[16];      /* ended by a 0 */
+};
+
+struct fh_snapshot_build {
+    uint64_t start; /* of the mapping of the file's code */
+    char id[136];   /* the build id in hexadecimal, ended by a 0 */
 };
 
 struct fh_snapshot_trailer {

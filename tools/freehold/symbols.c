@@ -3,26 +3,20 @@
  */
 #include "symbols.h"
 
-#include "dwarf.h"
-#include "elf_file.h"
+#include "code_file.h"
+#include "file.h"
 #include "json.h"
-#include "process.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { MODULES_MOST = 1024 };
 
 struct module {
     char *path;
-    struct fh_elf_load loads[FH_ELF_LOADS_MAX];
-    size_t load_count;
-    struct fh_dwarf *dwarf;
+    struct fh_code_file file;
 };
 
 struct fh_symbols {
@@ -44,29 +38,10 @@ void fh_symbols_close(struct fh_symbols *symbols)
     if (!symbols)
         return;
     for (size_t i = 0; i < symbols->count; i++) {
-        fh_dwarf_close(symbols->modules[i].dwarf);
+        fh_code_file_close(&symbols->modules[i].file);
         free(symbols->modules[i].path);
     }
     free(symbols);
-}
-
-/* A process's own file, whatever its path has become; else the file of that path, if it is not newer than the image. */
-static int open_module(struct fh_image *image, const struct fh_image_vma *vma)
-{
-    const struct fh_image_about *about = fh_image_about(image);
-    struct stat info;
-    if (about->kind == FH_IMAGE_PROCESS) {
-        struct fh_mapped_file file = {.path = vma->path, .start = vma->start, .code_start = vma->start,
-                                      .code_end = vma->end};
-        return fh_process_open_file(about->pid, &file);
-    }
-    int fd = open(vma->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
-        (about->taken_ns == 0 || (uint64_t)info.st_mtim.tv_sec * 1000000000 <= about->taken_ns))
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return -1;
 }
 
 static struct module *module_of(struct fh_symbols *symbols, const struct fh_image_vma *vma)
@@ -76,78 +51,33 @@ static struct module *module_of(struct fh_symbols *symbols, const struct fh_imag
             return &symbols->modules[i];
     }
     char *path = symbols->count < MODULES_MOST ? strdup(vma->path) : NULL;
-    static struct fh_elf elf;
     if (!path)
         return NULL;
     struct module *module = &symbols->modules[symbols->count++];
     *module = (struct module){.path = path};
-    int fd = open_module(symbols->image, vma);
-    if (fd < 0)
-        return module;
-    int second = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (fh_elf_open(&elf, fd) == FH_ELF_OK) {
-        memcpy(module->loads, elf.loads, sizeof(elf.loads));
-        module->load_count = elf.load_count;
-        if (second >= 0)
-            module->dwarf = fh_dwarf_open(path, second);
-    } else if (second >= 0) {
-        close(second);
-    }
-    fh_elf_close(&elf);
+    int fd = fh_image_open_file(symbols->image, vma);
+    if (fd >= 0)
+        fh_code_file_open(&module->file, path, fd);
     return module;
-}
-
-static const struct fh_image_vma *vma_of(struct fh_image *image, uint64_t address)
-{
-    size_t count;
-    const struct fh_image_vma *vmas = fh_image_vmas(image, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (address >= vmas[i].start && address < vmas[i].end)
-            return &vmas[i];
-    }
-    return NULL;
-}
-
-/* Without the folder, and without the mark of a deleted file. */
-static void note_module(struct fh_source *source, const char *path)
-{
-    const char *slash = strrchr(path, '/'), *mark = strstr(path, " (deleted)");
-    const char *name = slash ? slash + 1 : path;
-    size_t length = mark && mark > name ? (size_t)(mark - name) : strlen(name);
-    snprintf(source->module, sizeof(source->module), "%.*s", (int)length, name);
 }
 
 size_t fh_symbols_find(struct fh_symbols *symbols, uint64_t address, struct fh_source *sources, size_t most)
 {
-    const struct fh_image_vma *vma = vma_of(symbols->image, address);
-    memset(sources, 0, most * sizeof(*sources));
-    sources[0].offset = address;
-    if (!vma || !vma->path[0])
+    static const struct fh_code_file unknown;
+    const struct fh_image_vma *vma = fh_image_vma_at(symbols->image, address);
+    if (!vma || !vma->path[0]) {
+        memset(sources, 0, sizeof(*sources));
+        sources[0].offset = address;
         return 1;
-    struct module *module = vma->path[0] == '/' ? module_of(symbols, vma) : NULL;
+    }
+    const struct module *module = vma->path[0] == '/' ? module_of(symbols, vma) : NULL;
     uint64_t in_file = address - vma->start + vma->file_offset;
-    size_t count = 1;
-    sources[0].offset = in_file;
-    for (size_t i = 0; module && i < module->load_count; i++) {
-        const struct fh_elf_load *load = &module->loads[i];
-        if (in_file - load->offset >= load->file_bytes)
-            continue;
-        sources[0].offset = in_file - load->offset + load->address;
-        if (module->dwarf)
-            count = fh_dwarf_find(module->dwarf, sources[0].offset, sources, most);
-        break;
-    }
-    for (size_t i = 0; i < count; i++) {
-        note_module(&sources[i], vma->path);
-        sources[i].offset = sources[0].offset;
-    }
-    return count;
+    return fh_code_file_find(module ? &module->file : &unknown, vma->path, in_file, sources, most);
 }
 
 void fh_source_text(const struct fh_source *source, bool whole_path, char *text, size_t text_bytes)
 {
-    const char *slash = strrchr(source->file, '/');
-    const char *file = slash && !whole_path ? slash + 1 : source->file;
+    const char *file = whole_path ? source->file : fh_base_name(source->file);
     if (source->function[0] && source->file[0])
         snprintf(text, text_bytes, "%s() at %s:%u", source->function, file, source->line);
     else if (source->function[0])

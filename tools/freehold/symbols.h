@@ -14,8 +14,7 @@ struct fh_source {
     uint64_t offset; /* address as in that file: what addr2line takes */
 };
 
-/* Names come from the files of the process, and for a snapshot or core from files of the same names that are no newer.
- * NULL without memory. */
+/* Names come from the files that fh_image_open_file finds. NULL without memory. */
 struct fh_symbols;
 struct fh_symbols *fh_symbols_open(struct fh_image *image);
 void fh_symbols_close(struct fh_symbols *symbols);

@@ -143,14 +143,13 @@ void fh_top_list_read(struct fh_top_list *list)
     uid_t user = geteuid();
     for (struct dirent *entry; proc && (entry = readdir(proc)) != NULL;) {
         struct stat info;
-        char *end;
-        long pid = strtol(entry->d_name, &end, 10);
-        if (pid <= 0 || *end || fstatat(dirfd(proc), entry->d_name, &info, 0) != 0)
+        pid_t pid;
+        if (!fh_process_id(entry->d_name, &pid) || fstatat(dirfd(proc), entry->d_name, &info, 0) != 0)
             continue;
         if (user != 0 && info.st_uid != user)
             continue;
-        uint64_t started = started_of((pid_t)pid);
-        struct fh_top_process *process = started ? find(list, (pid_t)pid, started) : NULL;
+        uint64_t started = started_of(pid);
+        struct fh_top_process *process = started ? find(list, pid, started) : NULL;
         if (!process)
             continue;
         process->is_seen = true;

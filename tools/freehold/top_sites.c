@@ -113,19 +113,16 @@ bool fh_top_read_sites(struct fh_top *top)
 
 static void find_name(struct fh_top *top, struct fh_sites *sites, struct fh_top_site *site)
 {
-    struct fh_pins_report report = {.image = top->image, .sites = sites, .symbols = top->symbols};
-    struct fh_source *sources = calloc(FH_SOURCES_MOST, sizeof(*sources));
-    size_t own = 0;
-    bool truncated = false;
-    size_t count = sources && site->stack ? fh_pins_stack(&report, site->stack, 1, sources, &own, &truncated) : 0;
+    struct fh_call_stack read;
+    if (!top->symbols)
+        top->symbols = fh_symbols_open(top->image);
+    fh_call_stack_read(sites, top->symbols, site->stack, 1, &read);
     snprintf(site->place, sizeof(site->place), "an unknown place");
-    if (count > 0)
-        fh_source_text(&sources[own], false, site->place, sizeof(site->place));
-    if (own + 1 < count)
-        fh_source_text(&sources[own + 1], false, site->caller, sizeof(site->caller));
+    if (read.count)
+        fh_source_text(&read.sources[read.own], false, site->place, sizeof(site->place));
+    if (read.own + 1 < read.count)
+        fh_source_text(&read.sources[read.own + 1], false, site->caller, sizeof(site->caller));
     site->is_named = true;
-    top->symbols = report.symbols;
-    free(sources);
 }
 
 void fh_top_show_sites(struct fh_top *top, struct fh_screen *screen, int lines, int scroll)

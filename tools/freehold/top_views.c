@@ -22,11 +22,9 @@ const char *const fh_top_view_names[FH_TOP_VIEWS] = {"account", "map", "sizes", 
 
 void fh_top_show_head(struct fh_top *top, struct fh_screen *screen)
 {
-    static const char *const kinds[] = {"", "snapshot of ", "core of "};
-    const struct fh_image_about *about = top->about;
-    char rss[FH_UNIT_BYTES], live[FH_UNIT_BYTES], blocks[FH_UNIT_BYTES];
+    char name[FH_IMAGE_NAME_BYTES], rss[FH_UNIT_BYTES], live[FH_UNIT_BYTES], blocks[FH_UNIT_BYTES];
     fh_screen_line(screen);
-    fh_screen_put(screen, FH_INK_TITLE, "%sprocess %ld (%s)", kinds[about->kind], (long)about->pid, about->name);
+    fh_screen_put(screen, FH_INK_TITLE, "%s", fh_image_name(top->about, name));
     fh_screen_put(screen, FH_INK_PLAIN, "  RSS %s, live %s in %s blocks", fh_human(top->rss_bytes, rss),
                   fh_human(top->counters.bytes[FH_LIVE], live), fh_grouped(top->counters.live_blocks, blocks));
     if (top->has_ended) {

@@ -85,9 +85,8 @@ static int look(struct fh_image *image, const char *word, struct findings *findi
 
 static void print_text(const struct fh_image_about *about, const struct findings *findings)
 {
-    static const char *const kinds[] = {"process", "snapshot of process", "core of process"};
-    char address[FH_UNIT_BYTES], count[FH_UNIT_BYTES];
-    printf("%s %ld (%s): ", kinds[about->kind], (long)about->pid, about->name);
+    char name[FH_IMAGE_NAME_BYTES], address[FH_UNIT_BYTES], count[FH_UNIT_BYTES];
+    printf("%s: ", fh_image_name(about, name));
     if (findings->count == 0) {
         puts("every invariant holds");
         return;
@@ -149,32 +148,13 @@ static int check(const char *word, bool json)
 
 static int check_run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    const char *word = NULL;
-    bool json = false;
-    int option;
-    do { /* options may also follow */
-        while ((option = fh_next_option("check", argc, argv, "+:h", options)) != -1) {
-            if (option == 'h') {
-                fh_help_verb(&fh_verb_check);
-                return fh_finish_output("check");
-            }
-            if (option != 'j')
-                return FH_EXIT_USAGE;
-            json = true;
-        }
-        if (optind < argc && word)
-            return fh_say_usage("check", "one process or file at a time, not '%s' as well", argv[optind]);
-        if (optind < argc)
-            word = argv[optind++];
-    } while (optind < argc);
-    if (!word)
+    struct fh_verb_words words;
+    int status;
+    if (!fh_verb_read_words(&fh_verb_check, argc, argv, 1, "one process or file at a time", &words, &status))
+        return status;
+    if (!words.each[0])
         return fh_say_usage("check", "a process ID, a snapshot or a core file is missing");
-    return check(word, json);
+    return check(words.each[0], words.json);
 }
 
 const struct fh_verb fh_verb_check = {

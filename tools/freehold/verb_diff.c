@@ -30,33 +30,14 @@ static int diff(const char *const words[FH_SIDES], bool json)
 
 static int diff_run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    const char *words[FH_SIDES] = {NULL, NULL};
-    bool json = false;
-    int option, count = 0;
-    do { /* options may also follow */
-        while ((option = fh_next_option("diff", argc, argv, "+:h", options)) != -1) {
-            if (option == 'h') {
-                fh_help_verb(&fh_verb_diff);
-                return fh_finish_output("diff");
-            }
-            if (option != 'j')
-                return FH_EXIT_USAGE;
-            json = true;
-        }
-        if (optind < argc && count == FH_SIDES)
-            return fh_say_usage("diff", "two of them, not '%s' as well", argv[optind]);
-        if (optind < argc)
-            words[count++] = argv[optind++];
-    } while (optind < argc);
-    if (count < FH_SIDES)
-        return fh_say_usage("diff", count ? "AFTER is missing: a second snapshot, or the process"
+    struct fh_verb_words words;
+    int status;
+    if (!fh_verb_read_words(&fh_verb_diff, argc, argv, 2, "two of them", &words, &status))
+        return status;
+    if (!words.each[1])
+        return fh_say_usage("diff", words.each[0] ? "AFTER is missing: a second snapshot, or the process"
                                            : "two snapshots are missing");
-    return diff(words, json);
+    return diff(words.each, words.json);
 }
 
 const struct fh_verb fh_verb_diff = {
@@ -64,10 +45,10 @@ const struct fh_verb fh_verb_diff = {
     .synopsis = "[--json] BEFORE AFTER",
     .summary = "what grew between two snapshots",
     .help = "Compares two snapshots of a heap: the account of each, what grew and what that\n"
-            "means, the sizes of blocks whose number changed most, and, of a program that\n"
-            "was started with freehold run --sites, the call sites from which the program\n"
-            "holds more than before, or less. With freehold run --profile=FILE these are\n"
-            "estimates from the sample.\n"
+            "means, how much went back to the kernel, the sizes of blocks whose number\n"
+            "changed most, and, of a program that was started with freehold run --sites, the\n"
+            "call sites from which the program holds more than before, or less. With freehold\n"
+            "run --profile=FILE these are estimates from the sample.\n"
             "\n"
             "BEFORE and AFTER are snapshots (freehold snapshot), or what a snapshot can be\n"
             "taken of: a process ID or a core file. Call sites are found again in another\n"

@@ -27,6 +27,12 @@ static void print_account(const struct fh_explanation *explanation)
         bytes += account->bytes[i];
         resident += account->resident[i];
     }
+    if (account->stack_tables.bytes) {
+        printf("  %-17s %15s", "  of it tables", fh_grouped(account->stack_tables.bytes, a));
+        if (knows_pages)
+            printf(" %15s", fh_grouped(account->stack_tables.resident, b));
+        puts("  call stacks of blocks");
+    }
     printf("  %-17s %15s", "= from the kernel", fh_grouped(bytes, a));
     if (knows_pages)
         printf(" %15s", fh_grouped(resident, b));
@@ -62,12 +68,8 @@ static void print_reconciliation(const struct fh_explanation *explanation)
 static void print_text(const struct fh_explanation *explanation)
 {
     const struct fh_image_about *about = explanation->about;
-    if (about->kind == FH_IMAGE_CORE)
-        printf("core of");
-    else if (about->kind == FH_IMAGE_SNAPSHOT)
-        printf("snapshot of");
-    printf("%sprocess %ld (%s), freehold %u.%u.%u\n\n", about->kind == FH_IMAGE_PROCESS ? "" : " ", (long)about->pid,
-           about->name, about->version >> 16, about->version >> 8 & 255, about->version & 255);
+    char name[FH_IMAGE_NAME_BYTES], version[FH_IMAGE_NAME_BYTES];
+    printf("%s, freehold %s\n\n", fh_image_name(about, name), fh_image_version(about, version));
     print_account(explanation);
     print_reconciliation(explanation);
     putchar('\n');
@@ -78,10 +80,10 @@ static void print_json(const struct fh_explanation *explanation)
 {
     const struct fh_image_account *account = &explanation->account;
     const struct fh_image_about *about = explanation->about;
+    char version[FH_IMAGE_NAME_BYTES];
     printf("{\"pid\": %ld, \"process\": ", (long)about->pid);
     fh_json_string(about->name);
-    printf(", \"malloc\": \"freehold\", \"version\": \"%u.%u.%u\", \"account\": {", about->version >> 16,
-           about->version >> 8 & 255, about->version & 255);
+    printf(", \"malloc\": \"freehold\", \"version\": \"%s\", \"account\": {", fh_image_version(about, version));
     for (int i = 0; i < FH_ITEMS; i++)
         printf("\"%s_bytes\": %" PRIu64 ", ", fh_item_names[i], account->bytes[i]);
     printf("\"obtained_bytes\": %" PRIu64 ", \"returned_bytes\": %" PRIu64 ", \"unreadable_bytes\": %" PRIu64
@@ -108,7 +110,9 @@ static void print_json(const struct fh_explanation *explanation)
     for (int i = 0; i < 5; i++)
         printf("%s\"%s\": {\"bytes\": %" PRIu64 ", \"resident_bytes\": %" PRIu64 "}", i ? ", " : "", places[i],
                each[i]->bytes, each[i]->resident);
-    printf("}, \"trimmable_bytes\": %" PRIu64 ", ", account->whole_pages);
+    printf("}, \"stack_tables\": {\"bytes\": %" PRIu64 ", \"resident_bytes\": %" PRIu64
+           "}, \"trimmable_bytes\": %" PRIu64 ", ",
+           account->stack_tables.bytes, account->stack_tables.resident, account->whole_pages);
     fh_explain_advise_json(explanation);
     printf("}\n");
 }
@@ -149,32 +153,13 @@ static int explain(const char *word, bool json)
 
 static int explain_run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    const char *word = NULL;
-    bool json = false;
-    int option;
-    do { /* options may also follow */
-        while ((option = fh_next_option("explain", argc, argv, "+:h", options)) != -1) {
-            if (option == 'h') {
-                fh_help_verb(&fh_verb_explain);
-                return fh_finish_output("explain");
-            }
-            if (option != 'j')
-                return FH_EXIT_USAGE;
-            json = true;
-        }
-        if (optind < argc && word)
-            return fh_say_usage("explain", "one process or file at a time, not '%s' as well", argv[optind]);
-        if (optind < argc)
-            word = argv[optind++];
-    } while (optind < argc);
-    if (!word)
+    struct fh_verb_words words;
+    int status;
+    if (!fh_verb_read_words(&fh_verb_explain, argc, argv, 1, "one process or file at a time", &words, &status))
+        return status;
+    if (!words.each[0])
         return fh_say_usage("explain", "a process ID, a snapshot or a core file is missing");
-    return explain(word, json);
+    return explain(words.each[0], words.json);
 }
 
 const struct fh_verb fh_verb_explain = {

@@ -38,9 +38,10 @@ static void print_label(const char *text)
 static void print_process(const struct fh_counters_read *read)
 {
     const struct fh_image_about *about = &read->about;
+    char version[FH_IMAGE_NAME_BYTES];
     printf("# TYPE freehold info\n# HELP freehold The library and the process.\n"
-           "freehold_info{version=\"%u.%u.%u\",pid=\"%ld\",process=",
-           about->version >> 16, about->version >> 8 & 255, about->version & 255, (long)about->pid);
+           "freehold_info{version=\"%s\",pid=\"%ld\",process=",
+           fh_image_version(about, version), (long)about->pid);
     print_label(about->name);
     printf("} 1\n");
 #define FH_COUNTER(name, kind, unit, label, remark, help)            \

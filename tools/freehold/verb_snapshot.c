@@ -84,11 +84,12 @@ const struct fh_verb fh_verb_snapshot = {
     .synopsis = "[--stop] [--json] PID -o FILE",
     .summary = "write what is where in a heap to a file, to look at later",
     .help = "Writes a snapshot of the heap of a process that runs on freehold, from outside:\n"
-            "which block is where, of what size, live or free, on which pages, and, where\n"
-            "the process notes them, the call sites. Nothing of what the blocks hold. All\n"
-            "verbs that read a process read a snapshot as well. It is small (a heap of 1 GB\n"
-            "takes some MB), and complete or not there at all. The format is described in\n"
-            "freehold-snapshot(5). A core file can be made into one, too.\n"
+            "which block is where, of what size, live or free, on which pages, what the\n"
+            "threads are called, and, where the process notes them, the call sites. Nothing\n"
+            "of what the blocks hold. All verbs that read a process, but which, read a\n"
+            "snapshot as well. It is small (a heap of 1 GB takes some MB), and complete or\n"
+            "not there at all. The format is described in freehold-snapshot(5). A core file\n"
+            "can be made into one, too.\n"
             "\n"
             "Options:\n"
             "  -o FILE, --output=FILE\n"

@@ -16,8 +16,8 @@ static void print_json(const struct fh_counters_read *read)
 {
     const struct fh_image_about *about = &read->about;
     const struct fh_image_counters *counters = &read->counters;
-    printf("{\"version\": \"%u.%u.%u\", \"pid\": %ld, \"process\": ", about->version >> 16, about->version >> 8 & 255,
-           about->version & 255, (long)about->pid);
+    char version[FH_IMAGE_NAME_BYTES];
+    printf("{\"version\": \"%s\", \"pid\": %ld, \"process\": ", fh_image_version(about, version), (long)about->pid);
     fh_json_string(about->name);
 #define FH_COUNTER(name, kind, unit, label, remark, help) printf(", \"" #name "\": %" PRIu64, counters->name);
 #include "counters.def"
@@ -76,8 +76,8 @@ static void print_classes(const struct fh_image_counters *counters)
 static void print_text(const struct fh_counters_read *read)
 {
     const struct fh_image_about *about = &read->about;
-    printf("counters of process %ld (%s), freehold %u.%u.%u\n\n", (long)about->pid, about->name, about->version >> 16,
-           about->version >> 8 & 255, about->version & 255);
+    char name[FH_IMAGE_NAME_BYTES], version[FH_IMAGE_NAME_BYTES];
+    printf("counters of %s, freehold %s\n\n", fh_image_name(about, name), fh_image_version(about, version));
     print_process(&read->counters);
     print_heaps(&read->counters);
     print_classes(&read->counters);
@@ -85,36 +85,17 @@ static void print_text(const struct fh_counters_read *read)
 
 static int stats_run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     static struct fh_counters_read read;
-    const char *word = NULL;
-    bool json = false;
-    int option;
-    do { /* options may also follow */
-        while ((option = fh_next_option("stats", argc, argv, "+:h", options)) != -1) {
-            if (option == 'h') {
-                fh_help_verb(&fh_verb_stats);
-                return fh_finish_output("stats");
-            }
-            if (option != 'j')
-                return FH_EXIT_USAGE;
-            json = true;
-        }
-        if (optind < argc && word)
-            return fh_say_usage("stats", "one process or file at a time, not '%s' as well", argv[optind]);
-        if (optind < argc)
-            word = argv[optind++];
-    } while (optind < argc);
-    if (!word)
+    struct fh_verb_words words;
+    int status;
+    if (!fh_verb_read_words(&fh_verb_stats, argc, argv, 1, "one process or file at a time", &words, &status))
+        return status;
+    if (!words.each[0])
         return fh_say_usage("stats", "a process ID, a snapshot or a core file is missing");
-    int status = fh_counters_read("stats", word, &read);
+    status = fh_counters_read("stats", words.each[0], &read);
     if (status != 0)
         return status;
-    if (json)
+    if (words.json)
         print_json(&read);
     else
         print_text(&read);

@@ -2,13 +2,12 @@
  * verb_which.c - `freehold which PID`: which malloc a process uses, and how it came there.
  */
 #include "cli.h"
+#include "file.h"
 #include "json.h"
 #include "process.h"
 #include "resolution.h"
 #include "verbs.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,12 +37,6 @@ static const char *arrival_id(enum fh_arrival arrival)
     return NULL;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* Names come from strangers: what a terminal would obey becomes '?'. */
 static void print_text(const char *text)
 {
@@ -61,7 +54,7 @@ static void print_name(const struct fh_module *module)
 static void print_arrival(const struct fh_resolution *resolution)
 {
     const struct fh_module *module = resolution->used;
-    const char *through = module->through ? base_name(module->through) : "";
+    const char *through = module->through ? fh_base_name(module->through) : "";
 
     switch (module->arrival) {
     case FH_ARRIVAL_STATIC:
@@ -218,16 +211,6 @@ static int which_one(pid_t pid, bool json)
     return status;
 }
 
-/* The process id that `word` is; 0 when it is none. */
-static pid_t parse_pid(const char *word)
-{
-    char *end;
-    errno = 0;
-    long value = strtol(word, &end, 10);
-    bool good = errno == 0 && word[0] >= '0' && word[0] <= '9' && *end == '\0' && value > 0 && value <= INT_MAX;
-    return good ? (pid_t)value : 0;
-}
-
 static int which_run(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -255,8 +238,7 @@ static int which_run(int argc, char **argv)
             json = true;
         }
         if (optind < argc) {
-            pids[count] = parse_pid(argv[optind]);
-            if (pids[count++] == 0) {
+            if (!fh_process_id(argv[optind], &pids[count++])) {
                 status = fh_say_usage("which", "'%s' is not a process ID (pidof finds one by name)", argv[optind]);
                 goto out;
             }

@@ -41,36 +41,17 @@ static int who(const char *word, uint64_t address, bool json)
 
 static int who_run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    const char *words[2] = {NULL, NULL};
-    bool json = false;
-    int option, count = 0;
     uint64_t address;
-    do { /* options may also follow */
-        while ((option = fh_next_option("who", argc, argv, "+:h", options)) != -1) {
-            if (option == 'h') {
-                fh_help_verb(&fh_verb_who);
-                return fh_finish_output("who");
-            }
-            if (option != 'j')
-                return FH_EXIT_USAGE;
-            json = true;
-        }
-        if (optind < argc && count == 2)
-            return fh_say_usage("who", "one address at a time, not '%s' as well", argv[optind]);
-        if (optind < argc)
-            words[count++] = argv[optind++];
-    } while (optind < argc);
-    if (count < 2)
-        return fh_say_usage("who", count ? "an address is missing"
+    struct fh_verb_words words;
+    int status;
+    if (!fh_verb_read_words(&fh_verb_who, argc, argv, 2, "one address at a time", &words, &status))
+        return status;
+    if (!words.each[1])
+        return fh_say_usage("who", words.each[0] ? "an address is missing"
                                          : "a process ID, a snapshot or a core file and an address are missing");
-    if (!parse_address(words[1], &address))
-        return fh_say_usage("who", "'%s' is not an address, such as 0x7f12345678a0", words[1]);
-    return who(words[0], address, json);
+    if (!parse_address(words.each[1], &address))
+        return fh_say_usage("who", "'%s' is not an address, such as 0x7f12345678a0", words.each[1]);
+    return who(words.each[0], address, words.json);
 }
 
 const struct fh_verb fh_verb_who = {

@@ -1,5 +1,5 @@
 /*
- * verbs.c - the table of verbs, and finding one by name.
+ * verbs.c - the table of verbs, finding one by name, and the command line that most of them have.
  */
 #include "verbs.h"
 
@@ -46,4 +46,35 @@ const struct fh_verb *fh_verb_find(const char *name)
     else
         fh_say_usage(NULL, "unknown verb '%s'", name);
     return NULL;
+}
+
+bool fh_verb_read_words(const struct fh_verb *verb, int argc, char **argv, int most, const char *at_a_time,
+                        struct fh_verb_words *words, int *status)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int option, count = 0;
+    *words = (struct fh_verb_words){0};
+    do { /* options may also follow */
+        while ((option = fh_next_option(verb->name, argc, argv, "+:h", options)) != -1) {
+            if (option == 'j') {
+                words->json = true;
+                continue;
+            }
+            if (option == 'h')
+                fh_help_verb(verb);
+            *status = option == 'h' ? fh_finish_output(verb->name) : FH_EXIT_USAGE;
+            return false;
+        }
+        if (optind < argc && count == most) {
+            *status = fh_say_usage(verb->name, "%s, not '%s' as well", at_a_time, argv[optind]);
+            return false;
+        }
+        if (optind < argc)
+            words->each[count++] = argv[optind++];
+    } while (optind < argc);
+    return true;
 }

@@ -5,6 +5,8 @@
 #ifndef FREEHOLD_TOOL_VERBS_H
 #define FREEHOLD_TOOL_VERBS_H
 
+#include <stdbool.h>
+
 struct fh_verb {
     const char *name;
     const char *synopsis;              /* what follows "freehold NAME " */
@@ -36,6 +38,18 @@ extern const struct fh_verb fh_verb_help;
 
 /* The verb of that name; NULL after the message with the nearest one has been printed. */
 const struct fh_verb *fh_verb_find(const char *name);
+
+/*
+ * Reads the command line of a verb whose only option is --json: its words, at most `most`, before, between or behind
+ * the option. True: to go on. False: *status is due, after help was printed or a mistake was named; `at_a_time` says
+ * what one word more is against: "one process or file at a time".
+ */
+struct fh_verb_words {
+    const char *each[2]; /* NULL where there is none */
+    bool json;
+};
+bool fh_verb_read_words(const struct fh_verb *verb, int argc, char **argv, int most, const char *at_a_time,
+                        struct fh_verb_words *words, int *status);
 
 /* `freehold --help`, and `freehold VERB --help`. */
 void fh_help_overview(void);

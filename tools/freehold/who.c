@@ -215,12 +215,7 @@ bool fh_who_find(struct fh_image *image, uint64_t address, struct fh_who *who)
     const struct fh_image_walker finder = {who, on_region, on_chunk, on_slab, on_gap, "who"};
     if (!fh_image_walk(image, &finder))
         return false;
-    size_t count;
-    const struct fh_image_vma *vmas = fh_image_vmas(image, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (is_in(address, vmas[i].start, vmas[i].end - vmas[i].start))
-            who->vma = &vmas[i];
-    }
+    who->vma = fh_image_vma_at(image, address);
     if (who->is == FH_WHO_NOTHING && who->vma)
         who->is = FH_WHO_FOREIGN;
     bool shares_pages = who->is == FH_WHO_OBJECT || who->is == FH_WHO_CHUNK;

@@ -1,9 +1,8 @@
 /*
  * who_print.c - what `freehold who` says.
  */
+#include "call_stack.h"
 #include "json.h"
-#include "sites.h"
-#include "symbols.h"
 #include "text.h"
 #include "threads.h"
 #include "units.h"
@@ -13,57 +12,53 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FRAMES_SHOWN = 12, INLINED_MOST = 4 };
+enum { FRAMES_SHOWN = 12, PLACE_BYTES = 256 };
 
 static const char *const state_words[] = {"live", "freed, kept by a thread", "free", "the end of the heap"};
 static const char *const state_names[] = {"live", "cached", "free", "top"};
 
 /* --- the call stack --- */
 
-typedef void frame_fn(const struct fh_source *source, const char *text, bool is_first, void *arg);
+/* Of a live block: who made it, and when. */
+struct made {
+    struct fh_sites *sites;
+    struct fh_symbols *symbols;
+    uint32_t stack; /* 0: not known */
+    uint64_t born_ms, now_ms;
+};
 
-/* The functions that led to the allocation of a live block, the innermost first; false when they are not known. */
-static bool each_frame(struct fh_image *image, const struct fh_who *who, uint64_t *born_ms, uint64_t *now_ms,
-                       frame_fn *visit, void *arg)
+static struct made made_of(struct fh_image *image, const struct fh_who *who)
 {
-    uint64_t frames[FH_SAMPLES_STACK_MOST];
-    bool truncated, any = false;
-    struct fh_sites *sites = who->block.is == FH_IS_LIVE && who->block.bytes ? fh_sites_open(image) : NULL;
-    uint32_t stack = sites ? fh_sites_find(sites, who->block.start, born_ms) : 0;
-    unsigned depth = stack ? fh_sites_frames(sites, stack, frames, &truncated) : 0;
-    struct fh_symbols *symbols = depth ? fh_symbols_open(image) : NULL;
-    for (unsigned i = 0, shown = 0; symbols && i < depth && shown < FRAMES_SHOWN; i++) {
-        struct fh_source sources[INLINED_MOST];
-        size_t count = fh_symbols_find(symbols, frames[i], sources, INLINED_MOST);
-        for (size_t n = 0; n < count && shown < FRAMES_SHOWN; n++, shown++) {
-            char text[256];
-            fh_source_text(&sources[n], false, text, sizeof(text));
-            visit(&sources[n], text, !any, arg);
-            any = true;
-        }
-    }
-    *now_ms = sites ? fh_sites_now_ms(sites) : 0;
-    fh_symbols_close(symbols);
-    fh_sites_close(sites);
-    return any;
+    struct made made = {.sites = who->block.is == FH_IS_LIVE && who->block.bytes ? fh_sites_open(image) : NULL};
+    if (!made.sites)
+        return made;
+    made.stack = fh_sites_find(made.sites, who->block.start, &made.born_ms);
+    made.now_ms = fh_sites_now_ms(made.sites);
+    made.symbols = made.stack ? fh_symbols_open(image) : NULL;
+    return made;
 }
 
-static void print_frame(const struct fh_source *source, const char *text, bool is_first, void *arg)
+static void made_close(struct made *made)
 {
-    (void)source, (void)arg;
-    printf("  %-10s %s\n", is_first ? "made by" : "", text);
+    fh_symbols_close(made->symbols);
+    fh_sites_close(made->sites);
 }
 
 static void print_site(struct fh_image *image, const struct fh_who *who)
 {
-    uint64_t born_ms = 0, now_ms = 0;
-    if (!each_frame(image, who, &born_ms, &now_ms, print_frame, NULL)) {
-        if (who->block.is == FH_IS_LIVE && who->block.bytes)
-            puts("  made by    not known; freehold run --sites -- COMMAND notes it");
-        return;
+    struct made made = made_of(image, who);
+    struct fh_call_stack read;
+    char place[PLACE_BYTES];
+    fh_call_stack_read(made.sites, made.symbols, made.stack, FRAMES_SHOWN, &read);
+    for (size_t i = read.own; i < read.count && i < read.own + FRAMES_SHOWN; i++) {
+        fh_source_text(&read.sources[i], false, place, sizeof(place));
+        printf("  %-10s %s\n", i == read.own ? "made by" : "", place);
     }
-    if (now_ms >= born_ms && now_ms)
-        printf("  age        %.1f s\n", (double)(now_ms - born_ms) / 1000);
+    if (read.count == 0 && who->block.is == FH_IS_LIVE && who->block.bytes)
+        puts("  made by    not known; freehold run --sites -- COMMAND notes it");
+    if (read.count && made.now_ms >= made.born_ms && made.now_ms)
+        printf("  age        %.1f s\n", (double)(made.now_ms - made.born_ms) / 1000);
+    made_close(&made);
 }
 
 /* --- text --- */
@@ -248,18 +243,10 @@ static void json_block(const char *name, const struct fh_who_block *block)
                block->start, block->bytes, state_names[block->is], block->is_slab ? "true" : "false");
 }
 
-static void json_frame(const struct fh_source *source, const char *text, bool is_first, void *arg)
-{
-    (void)arg, (void)text;
-    printf("%s{", is_first ? ", \"stack\": [" : ", ");
-    fh_source_json(source);
-    putchar('}');
-}
-
 void fh_who_print_json(struct fh_image *image, const struct fh_who *who)
 {
     const struct fh_image_about *about = fh_image_about(image);
-    uint64_t born_ms = 0, now_ms = 0;
+    struct made made = made_of(image, who);
     char text[128];
     printf("{\"pid\": %ld, \"process\": ", (long)about->pid);
     fh_json_string(about->name);
@@ -281,8 +268,12 @@ void fh_who_print_json(struct fh_image *image, const struct fh_who *who)
                ", \"free_bytes_below\": %" PRIu64,
                who->pages_bytes, who->pages_live, who->pages_free, who->pages_cached, who->pages_others,
                who->live_above, who->free_below);
-    if (each_frame(image, who, &born_ms, &now_ms, json_frame, NULL))
-        printf("], \"age_ms\": %" PRIu64, now_ms >= born_ms ? now_ms - born_ms : 0);
+    if (made.stack) {
+        printf(", ");
+        fh_call_stack_json(made.sites, made.symbols, made.stack);
+        printf(", \"age_ms\": %" PRIu64, made.now_ms >= made.born_ms ? made.now_ms - made.born_ms : 0);
+    }
+    made_close(&made);
     if (who->is == FH_WHO_FOREIGN) {
         printf(", \"mapping\": {\"start\": \"0x%" PRIx64 "\", \"end\": \"0x%" PRIx64 "\", \"path\": ", who->vma->start,
                who->vma->end);

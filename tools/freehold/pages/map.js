@@ -2,21 +2,24 @@
  * map.js - draws a map of a heap into `root`. What each cell looks like was decided by the program that made the page
  * (map_look.c); here it is drawn, pointed at, and moved through time.
  *
- * data: { columns, items, steps, chunks: from which number on kinds are no slabs, colors: [light, dark], bands: [{ name, shift, gaps, runs: [[address, cells]...],
- * rows: [[slots, folded bytes]...] }], kinds: { number: name }, frames: [{ title, time, threads: { number: name }, held,
- * cells }] }. Cells are one string: fields by commas, cells by semicolons, 0 left out; see map_html.c.
+ * data: { columns, items, steps, chunks: from which number on kinds are no slabs, colors: [light, dark],
+ * bands: [{ name, shift, gaps, runs: [[address, cells]...], rows: [[slots, folded bytes]...] }],
+ * kinds: { number: name }, frames: [{ title, time, threads: { number: name }, held, cells }] }.
+ * Cells are one string: fields by commas, cells by semicolons, 0 left out; see map_html.c.
  */
 'use strict';
 
 function fhMap(root, data) {
-  const BODY = { none: 0, empty: 1, memory: 2, metadata: 3, gap: 4 }, MARK = { none: 0, pinned: 1, cached: 2, purged: 3 };
+  const BODY = { none: 0, empty: 1, memory: 2, metadata: 3, gap: 4 };
+  const MARK = { none: 0, pinned: 1, cached: 2, purged: 3 };
   const ITEMS = data.items.length, LIVE = 0, CACHED = 2, FREE = 3, UNTOUCHED = 4, METADATA = 5;
   const LABEL = 96, LABEL_FROM = 560, FOLD = 18, TOP = 4;
   const classes = ['#4269d0', '#efb118', '#3ca951', '#a463f2', '#ff8ab7', '#9c6b4e', '#6cc5b0', '#ff725c', '#97bbf5'];
   const others = { chunks: '#7f93b2', large: '#b59a7a' };
   const dark = matchMedia('(prefers-color-scheme: dark)');
   let label = LABEL; /* room for addresses in front of rows; none on a narrow screen */
-  let colors = data.colors[+dark.matches], mode = 'live', frame = data.frames.length - 1, hovered = -1, chosen = -1, timer = 0;
+  let colors = data.colors[+dark.matches], mode = 'live', timer = 0;
+  let frame = data.frames.length - 1, hovered = -1, chosen = -1;
 
   /* --- numbers and words --- */
 
@@ -24,9 +27,11 @@ function fhMap(root, data) {
     const units = ['bytes', 'KB', 'MB', 'GB', 'TB'];
     let unit = 0;
     for (; bytes >= 999.5 && unit < 4; unit++) bytes /= 1000;
-    return (unit && bytes < 99.95 ? bytes.toFixed(1) : Math.round(bytes)) + ' ' + (!unit && bytes === 1 ? 'byte' : units[unit]);
+    const digits = unit && bytes < 99.95 ? bytes.toFixed(1) : Math.round(bytes);
+    return digits + ' ' + (!unit && bytes === 1 ? 'byte' : units[unit]);
   }
   const grouped = n => n.toLocaleString('en-US');
+  const counted = (n, one, many) => grouped(n) + (n === 1 ? one : many);
   const percent = (part, whole) => (whole ? Math.round(100 * part / whole) : 0) + ' %';
   const hex = address => '0x' + address.toString(16).padStart(12, '0');
   const size = shift => (1 << shift % 10) + ' ' + ['bytes', 'KiB', 'MiB', 'GiB'][Math.floor(shift / 10)];
@@ -60,7 +65,8 @@ function fhMap(root, data) {
   function read_cell(text) {
     const n = text.split(',').map(Number);
     const at = i => n[i] || 0;
-    const cell = { body: at(0), mark: at(1), step: at(2), filled: at(3) / 64, bytes: [], resident: [], kinds: [], owners: [] };
+    const cell = { body: at(0), mark: at(1), step: at(2), filled: at(3) / 64 };
+    Object.assign(cell, { bytes: [], resident: [], kinds: [], owners: [] });
     for (let i = 0; i < ITEMS; i++) {
       cell.bytes.push(at(4 + i));
       cell.resident.push(i === UNTOUCHED ? at(4 + ITEMS + i) : at(4 + i) - at(4 + ITEMS + i));
@@ -97,7 +103,8 @@ function fhMap(root, data) {
 
   /* --- colours --- */
 
-  const item_color = i => [colors.steps[data.steps - 1], colors.rule, colors.cached, colors.steps[0], colors.empty, colors.metadata][i];
+  const item_color = i =>
+    [colors.steps[data.steps - 1], colors.rule, colors.cached, colors.steps[0], colors.empty, colors.metadata][i];
   /* Bytes of each kind or owner, the most first. */
   function ranking(cells, of) {
     const most = new Map();
@@ -146,7 +153,8 @@ function fhMap(root, data) {
   /* --- the parts of the page --- */
 
   root.classList.add('fh-map');
-  const head = element('div', { class: 'head' }), bar = element('div', { class: 'bar' }), keys = element('div', { class: 'keys' });
+  const head = element('div', { class: 'head' }), bar = element('div', { class: 'bar' });
+  const keys = element('div', { class: 'keys' });
   const line = element('div', { class: 'line' }), legend = element('div', { class: 'keys faint' });
   const controls = element('div', { class: 'controls' }), bands = element('div', { class: 'bands', tabindex: 0 });
   const aside = element('aside', { 'aria-live': 'polite' }), tip = element('div', { class: 'tip' });
@@ -163,7 +171,8 @@ function fhMap(root, data) {
     }
     controls.append(element('span', {}, 'colour: ', choice));
     if (data.frames.length < 2) return;
-    const slider = element('input', { type: 'range', min: 0, max: data.frames.length - 1, value: frame, 'aria-label': 'time' });
+    const last = data.frames.length - 1;
+    const slider = element('input', { type: 'range', min: 0, max: last, value: frame, 'aria-label': 'time' });
     const when = element('output', {}), play = element('button', { type: 'button' }, 'play');
     const go = n => { frame = n; slider.value = n; show(); };
     controls.go = go;
@@ -189,7 +198,7 @@ function fhMap(root, data) {
       figure(human(f.held), 'from the kernel'), figure(human(all.memory), 'of it in memory'),
       figure(percent(all.resident[LIVE], all.memory), 'of the memory is live'),
       figure(grouped(all.blocks), 'live blocks'),
-      figure(human(all.pinned), 'idle on sparse pages of ' + grouped(all.pinning) + (all.pinning === 1 ? ' block' : ' blocks')),
+      figure(human(all.pinned), 'idle on sparse pages of ' + counted(all.pinning, ' block', ' blocks')),
       figure(human(all.purged), 'given back in between'));
     bar.replaceChildren();
     keys.replaceChildren();
@@ -223,7 +232,8 @@ function fhMap(root, data) {
       const ramp = element('span', { class: 'ramp' });
       for (let i = 0; i <= full; i++) ramp.append(element('i', { style: 'background: ' + colors.steps[i] }));
       legend.append(element('span', {}, 'nothing live', ramp, 'all live'),
-        sample({ body: BODY.memory, step: full - 1, filled: .5 }, 'half in memory'), sample({ body: BODY.empty }, 'never used'),
+        sample({ body: BODY.memory, step: full - 1, filled: .5 }, 'half in memory'),
+        sample({ body: BODY.empty }, 'never used'),
         sample({ body: BODY.empty, mark: MARK.purged }, 'given back'),
         sample({ body: BODY.memory, step: 0, filled: 1, mark: MARK.pinned }, 'kept by few live bytes'),
         sample({ body: BODY.memory, step: 0, filled: 1, mark: MARK.cached }, 'in threads’ caches'),
@@ -268,7 +278,8 @@ function fhMap(root, data) {
     const width = band.canvas.clientWidth, ratio = devicePixelRatio || 1;
     label = width < LABEL_FROM ? 0 : LABEL;
     const pitch = Math.max(2, Math.floor((width - label) / data.columns * ratio) / ratio);
-    const gap = pitch >= 5 ? 1 : pitch >= 3 ? 1 / ratio : 0, side = pitch - gap, snap = v => Math.round(v * ratio) / ratio;
+    const gap = pitch >= 5 ? 1 : pitch >= 3 ? 1 / ratio : 0, side = pitch - gap;
+    const snap = v => Math.round(v * ratio) / ratio;
     lay_out(band, pitch);
     band.canvas.style.height = band.height + 'px';
     band.header.style.maxWidth = label + data.columns * pitch + 'px';
@@ -293,7 +304,8 @@ function fhMap(root, data) {
       }
       for (let i = 0; i < row.slots; i++) {
         const n = band.at_slot[row.slot + i];
-        if (n !== undefined && cells[n].body !== BODY.none) draw_cell(g, cells[n], label + i * pitch, row.y, side, snap);
+        if (n !== undefined && cells[n].body !== BODY.none)
+          draw_cell(g, cells[n], label + i * pitch, row.y, side, snap);
       }
     }
     for (const [n, width] of [[hovered, 1], [chosen, 2]]) {
@@ -326,10 +338,13 @@ function fhMap(root, data) {
     return hex(start) + ' – ' + hex(start + 2 ** band.shift);
   }
   const kinds_of = cell => cell.kinds.map(([k, bytes]) => data.kinds[k] + ' ' + human(bytes));
-  const owners_of = (cell, f) => cell.owners.map(([id, bytes]) => owner(id, f) + (cell.owners.length > 1 ? ' ' + human(bytes) : ''));
+  const owners_of = (cell, f) =>
+    cell.owners.map(([id, bytes]) => owner(id, f) + (cell.owners.length > 1 ? ' ' + human(bytes) : ''));
   function warnings(cell) {
     const list = [];
-    if (cell.pinned) list.push(human(cell.pinned) + ' idle, on pages that ' + grouped(cell.pinning) + (cell.pinning === 1 ? ' live block keeps' : ' live blocks keep'));
+    if (cell.pinned)
+      list.push(human(cell.pinned) + ' idle, on pages that ' +
+        counted(cell.pinning, ' live block keeps', ' live blocks keep'));
     if (cell.gap) list.push(human(cell.gap) + ' could not be read');
     return list;
   }
@@ -340,7 +355,7 @@ function fhMap(root, data) {
     const f = data.frames[frame], cell = f.cells[n], lines = [];
     lines.push(human(cell.memory) + ' of ' + human(cell.held) + ' in memory' +
       (cell.memory ? ', ' + percent(cell.resident[LIVE], cell.memory) + ' live' : ''));
-    if (cell.blocks) lines.push(grouped(cell.blocks) + ' live block' + (cell.blocks === 1 ? '' : 's'));
+    if (cell.blocks) lines.push(counted(cell.blocks, ' live block', ' live blocks'));
     if (cell.kinds.length) lines.push(kinds_of(cell).join(', '));
     if (cell.owners.length) lines.push(owners_of(cell, f).join(', '));
     tip.replaceChildren(element('div', { class: 'mono' }, range(n)), ...lines.map(text => element('div', {}, text)),
@@ -351,14 +366,14 @@ function fhMap(root, data) {
   }
 
   function item_table(cell) {
-    const table = element('table', {}, element('tr', {}, element('th', {}), element('th', {}, 'held'), element('th', {}, 'in memory')));
+    const row = (tag, ...texts) => element('tr', {}, ...texts.map(text => element(tag, {}, text)));
+    const table = element('table', {}, row('th', '', 'held', 'in memory'));
     data.items.forEach((name, i) => {
-      if (!cell.bytes[i]) return;
-      table.append(element('tr', {}, element('td', {}, swatch(item_color(i), name)), element('td', {}, human(cell.bytes[i])),
-        element('td', {}, human(cell.resident[i]))));
+      if (cell.bytes[i])
+        table.append(row('td', swatch(item_color(i), name), human(cell.bytes[i]), human(cell.resident[i])));
     });
-    if (cell.purged) table.append(element('tr', {}, element('td', {}, 'of it given back'), element('td', {}, human(cell.purged)), element('td', {})));
-    if (cell.swapped) table.append(element('tr', {}, element('td', {}, 'swapped out'), element('td', {}, human(cell.swapped)), element('td', {})));
+    if (cell.purged) table.append(row('td', 'of it given back', human(cell.purged), ''));
+    if (cell.swapped) table.append(row('td', 'swapped out', human(cell.swapped), ''));
     return table;
   }
 
@@ -370,12 +385,13 @@ function fhMap(root, data) {
       return;
     }
     const cell = f.cells[chosen], { band, start } = places[chosen];
-    const facts = (title, list) => list.length ? [element('p', {}, title), ...list.map(text => element('div', {}, text))] : [];
+    const facts = (title, list) =>
+      list.length ? [element('p', {}, title), ...list.map(text => element('div', {}, text))] : [];
     aside.replaceChildren(
       element('div', { class: 'address mono' }, hex(start)),
       element('div', { class: 'faint mono' }, 'to ' + hex(start + 2 ** band.shift)),
       element('p', {}, band.name), item_table(cell),
-      element('div', {}, grouped(cell.blocks) + (cell.blocks === 1 ? ' live block begins here' : ' live blocks begin here')),
+      element('div', {}, counted(cell.blocks, ' live block begins here', ' live blocks begin here')),
       ...warnings(cell).map(text => element('div', { class: 'alarm' }, text)),
       ...facts('of what', kinds_of(cell)), ...facts('whose slabs', owners_of(cell, f)));
   }
@@ -405,7 +421,8 @@ function fhMap(root, data) {
     }
     add('text', { x: 0, y: 10, style: 'font-size: 9.5px' }).textContent = 'in memory, at most ' + human(most);
     add('line', { x1: x(frame), x2: x(frame), y1: 14, y2: H, stroke: colors.ink, 'stroke-width': 1.5 });
-    add('circle', { cx: x(frame), cy: y(data.frames[frame].total.memory), r: 4, fill: colors.ink, stroke: colors.paper });
+    const here = { cx: x(frame), cy: y(data.frames[frame].total.memory) };
+    add('circle', { ...here, r: 4, fill: colors.ink, stroke: colors.paper });
     svg.style.cursor = 'pointer';
     svg.onclick = e => {
       const box = svg.getBoundingClientRect(), at = (e.clientX - box.left) * W / box.width;
