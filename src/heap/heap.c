@@ -262,9 +262,13 @@ void fh_heap_drain(struct fh_heap *heap)
         if (FH_UNLIKELY(!fh_guard_follow(pointer, &next)))
             fh_fault(FH_FAULT_DAMAGED_LINK, pointer, SIZE_MAX, place_of(heap));
         struct fh_chunk *chunk = fh_chunk_of(pointer);
-        fh_guard_unmark(pointer);
         fh_fetch_sub_relaxed(&heap->handed_over_bytes, fh_chunk_size(fh_chunk_read(chunk)) - FH_CHUNK_TAG_BYTES);
-        largest = fh_max(largest, fh_heap_release_chunk(heap, chunk));
+        if (FH_UNLIKELY(chunk == heap->withheld)) {
+            fh_heap_end_withheld(heap);
+        } else {
+            fh_guard_unmark(pointer);
+            largest = fh_max(largest, fh_heap_release_chunk(heap, chunk));
+        }
         pointer = next;
     }
     fh_heap_maybe_trim(heap, largest);
@@ -294,8 +298,7 @@ enum fh_locate fh_heap_locate(struct fh_heap *heap, const void *pointer, const v
     return found;
 }
 
-/* Leaves the block for the next holder of the lock: one compare-and-set, nobody waits. */
-static void hand_over(struct fh_heap *heap, void *pointer)
+void fh_heap_hand_over(struct fh_heap *heap, void *pointer)
 {
     size_t size = fh_chunk_size(fh_chunk_read(fh_chunk_of(pointer)));
     fh_fetch_add_relaxed(&heap->handed_over_bytes, size - FH_CHUNK_TAG_BYTES);
@@ -317,7 +320,7 @@ static bool enter_to_free(struct fh_heap *heap)
 void fh_heap_free(struct fh_heap *heap, void *pointer)
 {
     if (!enter_to_free(heap)) {
-        hand_over(heap, pointer);
+        fh_heap_hand_over(heap, pointer);
         return;
     }
     fh_heap_maybe_trim(heap, fh_heap_release_chunk(heap, fh_chunk_of(pointer)));

@@ -63,12 +63,15 @@ struct fh_heap {
     struct fh_chunk *left;     /* the free chunk that the last free made larger */
     struct fh_chunk *withheld; /* atomic: of free memory, while its pages go without the lock; looks in use */
     size_t withheld_bytes;     /* of used_bytes: that chunk, which counts as cached; 0: none */
-    struct fh_span withheld_span; /* those that have gone */
-    uintptr_t withheld_by;        /* atomic: fh_os_self() of the thread that does so; 0: of one that a fork has lost */
+    struct fh_span withheld_span; /* those that have gone; written without the lock, by who withholds */
+    uintptr_t withheld_by;        /* atomic: fh_os_self() of the thread that does so, or FH_WITHHELD_BY_NOBODY */
     uint32_t withheld_times;      /* atomic: how often that has begun */
     struct fh_chunk *cursor;      /* how far a sweep over all chunks has come; NULL: there is none */
     struct fh_bins bins;
 };
+
+/* What fh_os_self() never is: the slice waits to be freed, handed over or left by a thread that a fork has lost. */
+enum { FH_WITHHELD_BY_NOBODY = 0 };
 
 void fh_heap_init(struct fh_heap *heap, uint32_t id);
 
@@ -140,6 +143,8 @@ void fh_heap_set_top(struct fh_heap *heap, struct fh_chunk *start, size_t size);
 /* Frees a chunk that is marked in use, coalescing: the size of the free chunk that it is part of now, 0 when that is
  * top. Lock held. */
 size_t fh_heap_release_chunk(struct fh_heap *heap, struct fh_chunk *chunk);
+/* Leaves the block for the next holder of the lock: one compare-and-set, nobody waits. */
+void fh_heap_hand_over(struct fh_heap *heap, void *pointer);
 /* Frees what others have handed over; lock held. */
 void fh_heap_drain(struct fh_heap *heap);
 /* The same, taking the lock; nothing happens when it is not to be had now. */
