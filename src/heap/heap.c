@@ -367,10 +367,11 @@ void fh_heap_cut_slab(struct fh_heap *heap, void *slab, const struct fh_heap_par
             previous = true; /* as long as it is not freed below */
         }
         if (i == count) break;
-        tile(whole, offset, offset + parts[i].bytes, previous, true);
-        previous = true;
         at = offset + parts[i].bytes;
-        kept += parts[i].bytes;
+        if (size - at < FH_CHUNK_LEAST) at = size; /* a slab may come from a hole that was 16 bytes larger */
+        tile(whole, offset, at, previous, true);
+        previous = true;
+        kept += at - offset;
     }
     fh_count_add(&heap->used_chunks, count + gaps - 1);
     fh_fetch_add_relaxed(&heap->slab_chunks, count - 1);
