@@ -11,6 +11,17 @@
 
 enum { HANDED_OVER_LIMIT = 1 << 20 }; /* bytes that may wait before a free waits for the lock instead */
 
+#if defined(FH_DEBUG) && FH_DEBUG
+struct fh_heap_work fh_heap_work, fh_heap_work_most;
+void fh_heap_end_work(void)
+{
+    fh_store_relaxed(&fh_heap_work_most.chunks, fh_max(fh_heap_work_most.chunks, fh_heap_work.chunks));
+    fh_store_relaxed(&fh_heap_work_most.bytes, fh_max(fh_heap_work_most.bytes, fh_heap_work.bytes));
+    fh_store_relaxed(&fh_heap_work.chunks, 0);
+    fh_store_relaxed(&fh_heap_work.bytes, 0);
+}
+#endif
+
 void fh_heap_init(struct fh_heap *heap, uint32_t id)
 {
     fh_lock_init(&heap->lock, FH_RANK_HEAP);
@@ -183,7 +194,11 @@ static bool enter(struct fh_heap *heap)
     return true;
 }
 
-static void leave(struct fh_heap *heap) { fh_lock_release(&heap->lock); }
+static void leave(struct fh_heap *heap)
+{
+    fh_heap_end_work();
+    fh_lock_release(&heap->lock);
+}
 
 void fh_heap_settle(struct fh_heap *heap)
 {
@@ -262,6 +277,7 @@ void fh_heap_drain(struct fh_heap *heap)
         if (FH_UNLIKELY(!fh_guard_follow(pointer, &next)))
             fh_fault(FH_FAULT_DAMAGED_LINK, pointer, SIZE_MAX, place_of(heap));
         struct fh_chunk *chunk = fh_chunk_of(pointer);
+        fh_heap_note_work(1, 0);
         fh_fetch_sub_relaxed(&heap->handed_over_bytes, fh_chunk_size(fh_chunk_read(chunk)) - FH_CHUNK_TAG_BYTES);
         if (FH_UNLIKELY(chunk == heap->withheld)) {
             fh_heap_end_withheld(heap);

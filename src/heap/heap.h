@@ -182,6 +182,27 @@ struct fh_segment *fh_heap_segment_of(struct fh_heap *heap, const struct fh_chun
 /* Forgets the sweep and the last free; when a segment goes. */
 void fh_heap_stop_sweep(struct fh_heap *heap);
 
+/*
+ * What is done from one release of a heap's lock to the next, and the most of it, in debug builds: for tests that it is
+ * held for no longer in a larger heap, which no time can show.
+ */
+struct fh_heap_work {
+    size_t chunks; /* looked at by a trim or a sweep, or taken from what was handed over */
+    size_t bytes;  /* given back to the kernel meanwhile */
+};
+#if defined(FH_DEBUG) && FH_DEBUG
+extern struct fh_heap_work fh_heap_work, fh_heap_work_most;
+FH_INLINE void fh_heap_note_work(size_t chunks, size_t bytes)
+{
+    fh_count_add(&fh_heap_work.chunks, chunks);
+    fh_count_add(&fh_heap_work.bytes, bytes);
+}
+void fh_heap_end_work(void);
+#else
+FH_INLINE void fh_heap_note_work(size_t chunks, size_t bytes) { (void)chunks, (void)bytes; }
+FH_INLINE void fh_heap_end_work(void) {}
+#endif
+
 FH_INLINE struct fh_chunk *fh_segment_first(struct fh_segment *segment)
 {
     return (struct fh_chunk *)(void *)((char *)segment + FH_SEGMENT_HEAD_BYTES);

@@ -23,6 +23,7 @@ enum {
 static void let_go(struct fh_heap *heap)
 {
     if (!fh_lock_is_mine(&heap->lock)) return; /* given up for a fork */
+    fh_heap_end_work();
     bool wanted = fh_lock_is_wanted(&heap->lock);
     fh_lock_release(&heap->lock);
     if (wanted) fh_os_pause_us(PAUSE_US);
@@ -43,7 +44,12 @@ static bool acquire(struct fh_heap *heap)
 }
 
 /* The pages of a tag between two spans, when they are no more than one, go as well: then the two are one. */
-static bool close_gap(uintptr_t from, uintptr_t to) { return from >= to || fh_os_discard((void *)from, to - from); }
+static bool close_gap(uintptr_t from, uintptr_t to)
+{
+    if (from >= to) return true;
+    fh_heap_note_work(0, to - from);
+    return fh_os_discard((void *)from, to - from);
+}
 
 /* A free chunk has been coalesced from three that had purged pages, of which the largest span is known still. */
 static bool join_spans(struct fh_heap *heap, struct fh_chunk *chunk, struct fh_span below, struct fh_span span,
@@ -173,6 +179,7 @@ static struct fh_chunk *next_to_purge(struct fh_heap *heap, struct fh_span *page
     struct fh_chunk *chunk = heap->cursor;
     struct fh_segment *segment = fh_heap_segment_of(heap, chunk);
     for (int i = 0; segment && i < STEP_CHUNKS; i++) {
+        fh_heap_note_work(1, 0);
         if (chunk >= fh_segment_end(segment) || chunk == heap->top) {
             segment = segment->next;
             chunk = segment ? fh_segment_first(segment) : NULL;

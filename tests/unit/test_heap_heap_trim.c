@@ -317,6 +317,41 @@ static void a_child_frees_what_was_handed_over_with_a_slice(void **state)
     assert_sound();
 }
 
+/* One in `every` stays of so many blocks; what a trim then does under one hold of the lock at most. */
+static struct fh_heap_work most_of_a_trim(int count, int every)
+{
+    static void *held[10 * MANY];
+    for (int i = 0; i < count; i++) assert_non_null(held[i] = fh_heap_alloc(heap, 2000 + (size_t)i % 3 * 3000, 16, NULL));
+    for (int i = 0; i < count; i++)
+        if (i % every) fh_heap_free(heap, held[i]);
+    fh_heap_settle(heap);
+    fh_heap_end_work();
+    fh_heap_work_most = (struct fh_heap_work){0, 0};
+    fh_heap_trim(heap, 0);
+    struct fh_heap_work most = fh_heap_work_most;
+    assert_true(dirty() < (size_t)(count / every + 1) * 3 * 4096);
+    for (int i = 0; i < count; i += every) fh_heap_free(heap, held[i]);
+    fh_heap_trim(heap, 0);
+    assert_sound();
+    return most;
+}
+
+static void the_lock_is_held_no_longer_in_a_larger_heap(void **state)
+{
+    (void)state;
+    fh_core_ensure_init();
+    heap = fh_heaps_get(0);
+    fh_options.give_back = 0;
+    static const int every[] = {1, 2, 10, 1000, 1000000}; /* 1: all of them live, and nothing to give back */
+    for (size_t i = 0; i < sizeof every / sizeof every[0]; i++) {
+        struct fh_heap_work some = most_of_a_trim(MANY, every[i]), ten = most_of_a_trim(10 * MANY, every[i]);
+        print_message("one in %d: %zu chunks and %zu bytes, ten times as many: %zu and %zu\n", every[i], some.chunks,
+                      some.bytes, ten.chunks, ten.bytes);
+        assert_true(some.chunks > 0 && some.chunks <= 512 && ten.chunks <= 512);
+        assert_true(some.bytes <= 2 * 4096 && ten.bytes <= 2 * 4096);
+    }
+}
+
 static void refused_it_ends(void **state)
 {
     (void)state;
@@ -427,6 +462,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_child_frees_what_is_withheld),
     cmocka_unit_test(a_slice_is_handed_over_to_who_comes_after_a_fork),
     cmocka_unit_test(a_child_frees_what_was_handed_over_with_a_slice),
+    cmocka_unit_test(the_lock_is_held_no_longer_in_a_larger_heap),
     cmocka_unit_test(refused_it_ends),
     cmocka_unit_test(a_cursor_left_behind_is_no_sweep),
     cmocka_unit_test(refused_it_leaves_no_cursor),
