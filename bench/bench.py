@@ -197,7 +197,7 @@ def measure(tools, workloads, allocators, args, csv_path):
     """Runs everything; returns the result and whether all went well. An interrupt ends it early."""
     found = results.Results()
     versions = {a.name: check_preload(tools, a) for a in allocators}
-    found.about = machine.describe(args)
+    found.about = machine.describe(f"{args.rounds} rounds, scale {args.scale:g}, idle workloads wait {args.idle:g} s")
     found.allocators = {a.name: machine.describe_allocator(a, versions[a.name], a.name == SUBJECT) for a in allocators}
     found.workloads = {w.name: (w.kind, w.text) for w in workloads}
     error_kib = results.peak_error_kib(os.cpu_count() or 1, os.sysconf("SC_PAGE_SIZE") // 1024)

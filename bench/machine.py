@@ -30,8 +30,8 @@ def cpu_model():
     return first_match("/proc/cpuinfo", r"^model name\s*:(.*)$") or platform.machine()
 
 
-def describe(args):
-    """The lines about a run."""
+def describe(run):
+    """The lines about a run, of which the last is the caller's."""
     memory_kib = int(first_match("/proc/meminfo", r"^MemTotal:\s*(\d+)") or 0)
     huge = first_match("/sys/kernel/mm/transparent_hugepage/enabled", r"\[(\w+)\]") or "no"
     kernel = re.match(r"[\d.]*\d", platform.release())
@@ -41,7 +41,7 @@ def describe(args):
                    f"pages of {os.sysconf('SC_PAGE_SIZE') // 1024} KiB, transparent huge pages: {huge}",
         "system": f"Linux {kernel.group() if kernel else '?'}, {' '.join(platform.libc_ver())}, load at the start "
                   f"{os.getloadavg()[0]:.2f}",
-        "run": f"{args.rounds} rounds, scale {args.scale:g}, idle workloads wait {args.idle:g} s",
+        "run": run,
     }
 
 

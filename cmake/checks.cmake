@@ -5,11 +5,11 @@ function(fh_add_check name)
   set_tests_properties(checks.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60)
 endfunction()
 
-# fh_add_build_check(<name> <compiler> [argument...]): the project builds, and works, in another way than this build.
+# fh_add_build_check(<name> <targets> <compiler> [argument...]): they build, and work, in another way than this build.
 # Below this build directory, so that a second run has little to do.
-function(fh_add_build_check name compiler)
+function(fh_add_build_check name targets compiler)
   add_test(NAME checks.${name} COMMAND sh ${PROJECT_SOURCE_DIR}/scripts/check_build.sh ${PROJECT_SOURCE_DIR}
-      ${CMAKE_BINARY_DIR}/checks/${name} ${compiler} ${CMAKE_COMMAND} ${ARGN})
+      ${CMAKE_BINARY_DIR}/checks/${name} ${targets} ${compiler} ${CMAKE_COMMAND} ${ARGN})
   set_tests_properties(checks.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 PROCESSORS 2)
 endfunction()
 
@@ -18,8 +18,10 @@ fh_add_check(shell ${PROJECT_SOURCE_DIR})
 fh_add_check(counters ${PROJECT_SOURCE_DIR} ${CMAKE_C_COMPILER})
 if(TARGET freehold_shared)
   # This build's own compiler is named by the preset; both must do, with the same warnings.
-  fh_add_build_check(clang clang -DFH_TESTS=OFF)
-  fh_add_build_check(debug ${CMAKE_C_COMPILER} -DFH_TESTS=OFF -DFH_DEBUG=ON -DCMAKE_BUILD_TYPE=Debug)
+  fh_add_build_check(clang all clang -DFH_TESTS=OFF)
+  # The program is the same with FH_DEBUG.
+  fh_add_build_check(debug "freehold_shared freehold_archive freehold_record" ${CMAKE_C_COMPILER}
+      -DFH_TESTS=OFF -DFH_DEBUG=ON -DCMAKE_BUILD_TYPE=Debug)
   fh_add_check(exports $<TARGET_FILE:freehold_shared> ${PROJECT_SOURCE_DIR}/scripts/exports.txt)
   fh_add_check(archive ${CMAKE_BINARY_DIR}/libfreehold.a ${PROJECT_SOURCE_DIR}/scripts/exports.txt)
   fh_add_check(install ${CMAKE_BINARY_DIR} ${CMAKE_COMMAND})
@@ -38,3 +40,5 @@ function(fh_add_port_check name compiler)
 endfunction()
 fh_add_port_check(musl musl-gcc)
 fh_add_port_check(aarch64 aarch64-linux-gnu-gcc qemu-aarch64 -L /usr/aarch64-linux-gnu)
+
+fh_costs(checks.clang 100 checks.debug 30 checks.shell 12 checks.port_aarch64 10)

@@ -1,13 +1,14 @@
 #!/bin/sh
-# check_build.sh SOURCE DIRECTORY COMPILER CMAKE [ARGUMENT...] - the project builds in another way than the default
-# (compiler, debug, sanitizer), without a warning; what that build has of tests passes, and if it has the shared
-# library, programs run with it.
+# check_build.sh SOURCE DIRECTORY TARGETS COMPILER CMAKE [ARGUMENT...] - the project, or targets of it ("all", or names
+# between spaces), builds in another way than the default (compiler, debug, sanitizer), without a warning; what that
+# build has of tests passes, and if it has the shared library, programs run with it.
 set -eu
 source=$1
 directory=$2
-compiler=$3
-cmake=$4
-shift 4
+targets=$3
+compiler=$4
+cmake=$5
+shift 5
 
 if ! command -v "$compiler" >/dev/null; then
     echo "skipped: $compiler is not installed"
@@ -21,7 +22,8 @@ quietly() {
 }
 
 quietly "$cmake" -S "$source" -B "$directory" -DCMAKE_C_COMPILER="$compiler" "$@"
-quietly "$cmake" --build "$directory" -j2
+# shellcheck disable=SC2086 # a list
+quietly "$cmake" --build "$directory" -j2 --target $targets
 if [ -f "$directory/tests/CTestTestfile.cmake" ]; then
     ctest --test-dir "$directory" -LE '^long$' -j2 --output-on-failure --no-tests=error >"$log" 2>&1 ||
         { cat "$log"; exit 1; }

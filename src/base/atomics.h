@@ -16,6 +16,7 @@
 #define fh_exchange_acq_rel(p, v) __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL)
 #define fh_fetch_add_relaxed(p, v) __atomic_fetch_add(p, v, __ATOMIC_RELAXED)
 #define fh_fetch_sub_relaxed(p, v) __atomic_fetch_sub(p, v, __ATOMIC_RELAXED)
+#define fh_fetch_or_release(p, v) __atomic_fetch_or(p, v, __ATOMIC_RELEASE)
 
 /* Compare and set: true when *p was *expected and now is v. On failure *expected is what was there instead. */
 #define fh_cas_acquire(p, expected, v) \

@@ -21,7 +21,6 @@
 #include "state.h"
 
 uint32_t fh_fork_torn_states, fh_fork_has_torn;
-enum { NOBODY = 0 }; /* what fh_os_self() never is */
 static struct fh_lock settle_lock = {.rank = FH_RANK_SETTLE};
 
 /* How many heaps a forking thread has frozen; a thread without a state of its own uses the fallback. */
@@ -41,7 +40,9 @@ void fh_fork_prepare(void)
     fh_state_attached();
     uint32_t count = fh_heaps_count();
     *frozen_count() = count;
-    /* A lock that this thread holds itself stays held: fork was called by a signal handler that interrupted us. */
+    /* A lock that this thread holds itself stays held: fork was called by a signal handler that interrupted us. The
+     * settle lock comes first: who holds it waits for heaps' locks. */
+    fh_lock_freeze(&settle_lock);
     for (uint32_t i = 0; i < count; i++) fh_lock_freeze(&fh_heaps_get(i)->lock);
 }
 
@@ -49,14 +50,19 @@ void fh_fork_parent(void)
 {
     for (uint32_t i = 0; i < *frozen_count(); i++)
         if (!fh_lock_is_mine(&fh_heaps_get(i)->lock)) fh_lock_thaw(&fh_heaps_get(i)->lock);
+    if (!fh_lock_is_mine(&settle_lock)) fh_lock_thaw(&settle_lock);
 }
 
-/* A list that others pushed to while the pages were copied: a block that is not sound ends it. */
-static void *sound_part(void *head, bool is_chunks, size_t *count, size_t *bytes)
+/* A list that others pushed to while the pages were copied: a block that is not sound ends it. One is left out. */
+static void *sound_part(void *head, bool is_chunks, const void *but, size_t *count, size_t *bytes)
 {
     void *keep = NULL, *next;
     *count = *bytes = 0;
     while (head && fh_guard_follow(head, &next)) {
+        if (head == but) {
+            head = next;
+            continue;
+        }
         uint32_t entry = fh_pagemap_get(head);
         if (is_chunks != (fh_entry_kind(entry) == FH_PAGE_HEAP)) break;
         if (is_chunks && !fh_chunk_is_sound(fh_chunk_of(head))) break;
@@ -70,6 +76,16 @@ static void *sound_part(void *head, bool is_chunks, size_t *count, size_t *bytes
     return keep;
 }
 
+/* The slice that a lost thread has withheld (heap_trim.c), and may have handed over: a block to free; NULL for none. */
+static void *lost_slice(struct fh_heap *heap)
+{
+    if (!heap->withheld || heap->withheld_by == fh_os_self()) return NULL;
+    heap->withheld_by = FH_WITHHELD_BY_NOBODY;
+    heap->withheld_span = (struct fh_span){0, 0}; /* it may be half written */
+    bool in_the_middle = fh_lock_is_mine(&heap->lock); /* a signal handler: later, in fh_fork_settle */
+    return in_the_middle ? NULL : fh_chunk_payload(heap->withheld);
+}
+
 void fh_fork_child(void)
 {
     size_t count;
@@ -77,16 +93,14 @@ void fh_fork_child(void)
     for (uint32_t i = 0; i < frozen; i++) {
         struct fh_heap *heap = fh_heaps_get(i);
         fh_lock_reset_frozen(&heap->lock);
-        if (heap->withheld && heap->withheld_by != fh_os_self()) {
-            if (fh_lock_is_mine(&heap->lock)) heap->withheld_by = NOBODY; /* in the middle of a heap: fh_fork_settle */
-            else fh_heap_end_withheld(heap);
-        }
-        heap->handed_over = sound_part(heap->handed_over, true, &count, &heap->handed_over_bytes);
+        void *slice = lost_slice(heap);
+        heap->handed_over = sound_part(heap->handed_over, true, slice, &count, &heap->handed_over_bytes);
+        if (slice) fh_heap_end_withheld(heap);
     }
     /* A heap that came into use after the locks were frozen holds nothing that this process can know of. */
     fh_heaps_forget_from(frozen);
     fh_limit_after_fork();
-    fh_lock_init(&settle_lock, FH_RANK_SETTLE);
+    fh_lock_reset_frozen(&settle_lock);
 
     struct fh_cache *cache = fh_cache_self();
     struct fh_state *own = cache == &fh_cache_none || cache == &fh_cache_ended ? NULL : fh_state_of_cache(cache);
@@ -111,7 +125,7 @@ void fh_fork_child(void)
     /* What this thread was about to hand over is marked, and will be found with the rest. */
     for (int i = 0; i < FH_OUTGOING_SLOTS; i++) own->outgoing[i] = (struct fh_outgoing){0};
     own->published.outgoing_bytes = own->published.outgoing_objects = 0;
-    own->inbox = sound_part(own->inbox, false, &fh_transit_objects, &fh_transit_bytes);
+    own->inbox = sound_part(own->inbox, false, NULL, &fh_transit_objects, &fh_transit_bytes);
 }
 
 static void rebuild_slab(struct fh_slab *slab)
@@ -193,8 +207,9 @@ bool fh_fork_settle(void)
         reset_torn_states(&mapped_bytes);
         for (uint32_t i = 0; i < fh_heaps_count(); i++) {
             struct fh_heap *heap = fh_heaps_get(i);
-            while (!fh_lock_acquire(&heap->lock)) fh_cpu_relax(); /* frozen: this process forks again, for a moment */
-            if (heap->withheld && heap->withheld_by == NOBODY) fh_heap_end_withheld(heap);
+            while (!fh_lock_acquire(&heap->lock)) fh_cpu_relax(); /* not frozen: forks freeze the settle lock first */
+            fh_heap_drain(heap);
+            if (heap->withheld && heap->withheld_by == FH_WITHHELD_BY_NOBODY) fh_heap_end_withheld(heap);
             rebuild_slabs_of_heap(heap);
             fh_lock_release(&heap->lock);
         }

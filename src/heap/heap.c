@@ -11,6 +11,17 @@
 
 enum { HANDED_OVER_LIMIT = 1 << 20 }; /* bytes that may wait before a free waits for the lock instead */
 
+#if defined(FH_DEBUG) && FH_DEBUG
+struct fh_heap_work fh_heap_work, fh_heap_work_most;
+void fh_heap_end_work(void)
+{
+    fh_store_relaxed(&fh_heap_work_most.chunks, fh_max(fh_heap_work_most.chunks, fh_heap_work.chunks));
+    fh_store_relaxed(&fh_heap_work_most.bytes, fh_max(fh_heap_work_most.bytes, fh_heap_work.bytes));
+    fh_store_relaxed(&fh_heap_work.chunks, 0);
+    fh_store_relaxed(&fh_heap_work.bytes, 0);
+}
+#endif
+
 void fh_heap_init(struct fh_heap *heap, uint32_t id)
 {
     fh_lock_init(&heap->lock, FH_RANK_HEAP);
@@ -182,7 +193,11 @@ static bool enter(struct fh_heap *heap)
     return true;
 }
 
-static void leave(struct fh_heap *heap) { fh_lock_release(&heap->lock); }
+static void leave(struct fh_heap *heap)
+{
+    fh_heap_end_work();
+    fh_lock_release(&heap->lock);
+}
 
 void fh_heap_settle(struct fh_heap *heap)
 {
@@ -261,9 +276,14 @@ void fh_heap_drain(struct fh_heap *heap)
         if (FH_UNLIKELY(!fh_guard_follow(pointer, &next)))
             fh_fault(FH_FAULT_DAMAGED_LINK, pointer, SIZE_MAX, place_of(heap));
         struct fh_chunk *chunk = fh_chunk_of(pointer);
-        fh_guard_unmark(pointer);
+        fh_heap_note_work(1, 0);
         fh_fetch_sub_relaxed(&heap->handed_over_bytes, fh_chunk_size(fh_chunk_read(chunk)) - FH_CHUNK_TAG_BYTES);
-        largest = fh_max(largest, fh_heap_release_chunk(heap, chunk));
+        if (FH_UNLIKELY(chunk == heap->withheld)) {
+            fh_heap_end_withheld(heap);
+        } else {
+            fh_guard_unmark(pointer);
+            largest = fh_max(largest, fh_heap_release_chunk(heap, chunk));
+        }
         pointer = next;
     }
     fh_heap_maybe_trim(heap, largest);
@@ -293,8 +313,7 @@ enum fh_locate fh_heap_locate(struct fh_heap *heap, const void *pointer, const v
     return found;
 }
 
-/* Leaves the block for the next holder of the lock: one compare-and-set, nobody waits. */
-static void hand_over(struct fh_heap *heap, void *pointer)
+void fh_heap_hand_over(struct fh_heap *heap, void *pointer)
 {
     size_t size = fh_chunk_size(fh_chunk_read(fh_chunk_of(pointer)));
     fh_fetch_add_relaxed(&heap->handed_over_bytes, size - FH_CHUNK_TAG_BYTES);
@@ -316,7 +335,7 @@ static bool enter_to_free(struct fh_heap *heap)
 void fh_heap_free(struct fh_heap *heap, void *pointer)
 {
     if (!enter_to_free(heap)) {
-        hand_over(heap, pointer);
+        fh_heap_hand_over(heap, pointer);
         return;
     }
     fh_heap_maybe_trim(heap, fh_heap_release_chunk(heap, fh_chunk_of(pointer)));
@@ -363,10 +382,11 @@ void fh_heap_cut_slab(struct fh_heap *heap, void *slab, const struct fh_heap_par
             previous = true; /* as long as it is not freed below */
         }
         if (i == count) break;
-        tile(whole, offset, offset + parts[i].bytes, previous, true);
-        previous = true;
         at = offset + parts[i].bytes;
-        kept += parts[i].bytes;
+        if (size - at < FH_CHUNK_LEAST) at = size; /* a slab may come from a hole that was 16 bytes larger */
+        tile(whole, offset, at, previous, true);
+        previous = true;
+        kept += at - offset;
     }
     fh_count_add(&heap->used_chunks, count + gaps - 1);
     fh_fetch_add_relaxed(&heap->slab_chunks, count - 1);

@@ -67,12 +67,15 @@ struct fh_heap {
     struct fh_chunk *left;     /* the free chunk that the last free made larger */
     struct fh_chunk *withheld; /* atomic: of free memory, while its pages go without the lock; looks in use */
     size_t withheld_bytes;     /* of used_bytes: that chunk, which counts as cached; 0: none */
-    struct fh_span withheld_span; /* those that have gone */
-    uintptr_t withheld_by;        /* atomic: fh_os_self() of the thread that does so; 0: of one that a fork has lost */
+    struct fh_span withheld_span; /* those that have gone; written without the lock, by who withholds */
+    uintptr_t withheld_by;        /* atomic: fh_os_self() of the thread that does so, or FH_WITHHELD_BY_NOBODY */
     uint32_t withheld_times;      /* atomic: how often that has begun */
     struct fh_chunk *cursor;      /* how far a sweep over all chunks has come; NULL: there is none */
     struct fh_bins bins;
 };
+
+/* What fh_os_self() never is: the slice waits to be freed, handed over or left by a thread that a fork has lost. */
+enum { FH_WITHHELD_BY_NOBODY = 0 };
 
 void fh_heap_init(struct fh_heap *heap, uint32_t id);
 
@@ -154,6 +157,8 @@ size_t fh_heap_spare_of_huge(const struct fh_heap *heap);
 /* Frees a chunk that is marked in use, coalescing: the size of the free chunk that it is part of now, 0 when that is
  * top. Lock held. */
 size_t fh_heap_release_chunk(struct fh_heap *heap, struct fh_chunk *chunk);
+/* Leaves the block for the next holder of the lock: one compare-and-set, nobody waits. */
+void fh_heap_hand_over(struct fh_heap *heap, void *pointer);
 /* Frees what others have handed over; lock held. */
 void fh_heap_drain(struct fh_heap *heap);
 /* The same, taking the lock; nothing happens when it is not to be had now. */
@@ -190,6 +195,27 @@ bool fh_heap_end_withheld(struct fh_heap *heap);
 struct fh_segment *fh_heap_segment_of(struct fh_heap *heap, const struct fh_chunk *chunk);
 /* Forgets the sweep and the last free; when a segment goes. */
 void fh_heap_stop_sweep(struct fh_heap *heap);
+
+/*
+ * What is done from one release of a heap's lock to the next, and the most of it, in debug builds: for tests that it is
+ * held for no longer in a larger heap, which no time can show.
+ */
+struct fh_heap_work {
+    size_t chunks; /* looked at by a trim or a sweep, or taken from what was handed over */
+    size_t bytes;  /* given back to the kernel meanwhile */
+};
+#if defined(FH_DEBUG) && FH_DEBUG
+extern struct fh_heap_work fh_heap_work, fh_heap_work_most;
+FH_INLINE void fh_heap_note_work(size_t chunks, size_t bytes)
+{
+    fh_count_add(&fh_heap_work.chunks, chunks);
+    fh_count_add(&fh_heap_work.bytes, bytes);
+}
+void fh_heap_end_work(void);
+#else
+FH_INLINE void fh_heap_note_work(size_t chunks, size_t bytes) { (void)chunks, (void)bytes; }
+FH_INLINE void fh_heap_end_work(void) {}
+#endif
 
 FH_INLINE struct fh_chunk *fh_segment_first(struct fh_segment *segment)
 {

@@ -34,7 +34,12 @@ struct fh_span fh_chunk_inner_pages(const struct fh_chunk *chunk, size_t size)
                             fh_align_down((uintptr_t)chunk + size - 8, page)};
 }
 
-static bool discard(uintptr_t from, uintptr_t to) { return from >= to || fh_os_discard((void *)from, to - from); }
+static bool discard(uintptr_t from, uintptr_t to)
+{
+    if (from >= to) return true;
+    fh_heap_note_work(0, to - from);
+    return fh_os_discard((void *)from, to - from);
+}
 
 static void note_purged(struct fh_heap *heap, size_t bytes)
 {
@@ -138,6 +143,7 @@ static void sweep(struct fh_heap *heap)
     struct fh_chunk *chunk = heap->cursor;
     size_t most = STEP_BYTES;
     for (int i = 0; segment && i < STEP_CHUNKS && most && heap->returning; i++) {
+        fh_heap_note_work(1, 0);
         if (chunk >= fh_segment_end(segment) || chunk == heap->top) {
             segment = segment->next;
             chunk = segment ? fh_segment_first(segment) : NULL;

@@ -6,7 +6,7 @@
  * *withheld*, that is, it looks like a block; its pages go without the lock; then it is free again. Whoever finds no
  * other memory meanwhile waits for that (core/route.c). Between two steps the heap's cursor (heap.h) says where to go
  * on: whoever frees, splits or coalesces keeps it on a chunk. A fork in between finds what is withheld, and frees it in
- * the child.
+ * the child; in the parent it is handed over like any block that is freed while the lock is frozen.
  */
 #include "heap.h"
 #include "os.h"
@@ -22,6 +22,8 @@ enum {
 
 static void let_go(struct fh_heap *heap)
 {
+    if (!fh_lock_is_mine(&heap->lock)) return; /* given up for a fork */
+    fh_heap_end_work();
     bool wanted = fh_lock_is_wanted(&heap->lock);
     fh_lock_release(&heap->lock);
     if (wanted) fh_os_pause_us(PAUSE_US);
@@ -37,11 +39,17 @@ static bool acquire(struct fh_heap *heap)
         if (i == FROZEN_PAUSES || fh_lock_is_mine(&heap->lock)) return false;
         fh_os_pause_us(PAUSE_US);
     }
+    if (fh_load_relaxed(&heap->handed_over)) fh_heap_drain(heap);
     return true;
 }
 
 /* The pages of a tag between two spans, when they are no more than one, go as well: then the two are one. */
-static bool close_gap(uintptr_t from, uintptr_t to) { return from >= to || fh_os_discard((void *)from, to - from); }
+static bool close_gap(uintptr_t from, uintptr_t to)
+{
+    if (from >= to) return true;
+    fh_heap_note_work(0, to - from);
+    return fh_os_discard((void *)from, to - from);
+}
 
 /* A free chunk has been coalesced from three that had purged pages, of which the largest span is known still. */
 static bool join_spans(struct fh_heap *heap, struct fh_chunk *chunk, struct fh_span below, struct fh_span span,
@@ -91,19 +99,35 @@ bool fh_heap_end_withheld(struct fh_heap *heap)
     return join_spans(heap, start, below, span, above);
 }
 
-/* The chunk, which is withheld, loses these pages without the lock; then it is free again. False when the kernel
- * refuses. The lock is held at the start and at the end. */
+/*
+ * A fork has frozen the lock while the slice was out. The forking thread may be waiting for a lock of libc's that this
+ * one holds (lock.h), so nobody waits here: who has the heap's lock next frees the slice.
+ */
+static void hand_over_withheld(struct fh_heap *heap, struct fh_chunk *chunk)
+{
+    fh_store_relaxed(&heap->withheld_by, FH_WITHHELD_BY_NOBODY);
+    fh_store_relaxed(&heap->withheld_bytes, 0); /* it counts with what is handed over from now on */
+    fh_heap_hand_over(heap, fh_chunk_payload(chunk));
+}
+
+/*
+ * The chunk, which is withheld, loses these pages without the lock; then it is free again. False when the kernel
+ * refuses. The lock is held at the start, and at the end unless a fork has frozen it: then it is true.
+ */
 static bool give_back(struct fh_heap *heap, struct fh_chunk *chunk, struct fh_span pages)
 {
-    heap->withheld_span = (struct fh_span){0, 0}; /* for the child of a fork: no more than is sure */
+    heap->withheld_span = (struct fh_span){0, 0};
     fh_store_relaxed(&heap->withheld_by, fh_os_self());
     fh_store_relaxed(&heap->withheld_bytes, fh_chunk_size(fh_chunk_read(chunk)));
     fh_store_relaxed(&heap->withheld, chunk);
     fh_count_add(&heap->withheld_times, 1);
     let_go(heap);
     bool given = fh_os_discard((void *)pages.from, fh_span_bytes(pages));
-    while (!fh_lock_acquire(&heap->lock)) fh_os_pause_us(PAUSE_US);
     if (given) heap->withheld_span = pages;
+    if (!fh_lock_acquire(&heap->lock)) {
+        hand_over_withheld(heap, chunk);
+        return true;
+    }
     return fh_heap_end_withheld(heap) && given;
 }
 
@@ -140,7 +164,6 @@ static bool trim_top(struct fh_heap *heap, size_t keep_bytes)
 {
     for (uintptr_t end = UINTPTR_MAX;; let_go(heap)) {
         if (!acquire(heap)) return false;
-        fh_heap_drain(heap);
         if (heap->withheld || !empty_top(heap, keep_bytes, &end)) break;
     }
     bool any = fh_heap_trim_top(heap, keep_bytes);
@@ -156,6 +179,7 @@ static struct fh_chunk *next_to_purge(struct fh_heap *heap, struct fh_span *page
     struct fh_chunk *chunk = heap->cursor;
     struct fh_segment *segment = fh_heap_segment_of(heap, chunk);
     for (int i = 0; segment && i < STEP_CHUNKS; i++) {
+        fh_heap_note_work(1, 0);
         if (chunk >= fh_segment_end(segment) || chunk == heap->top) {
             segment = segment->next;
             chunk = segment ? fh_segment_first(segment) : NULL;
@@ -208,8 +232,10 @@ static bool purge_step(struct fh_heap *heap, bool *any)
         fh_heap_stop_sweep(heap);
         return false;
     }
+    *any = true;
+    if (!fh_lock_is_mine(&heap->lock)) return true;
     pass_if_stuck(heap, fh_span_bytes(gone));
-    return *any = true;
+    return true;
 }
 
 bool fh_heap_trim(struct fh_heap *heap, size_t keep_bytes)

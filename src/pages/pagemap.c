@@ -17,6 +17,22 @@ enum { LEAVES_LISTED = 64 };
 static uint32_t *leaves[LEAVES_LISTED];
 static uint32_t leaf_count;
 
+/*
+ * For walks, which would otherwise read 4 MiB for each leaf, and have them in memory from then on: a bit for each 64th
+ * of a leaf, that is, for each 64 MiB of address space, which is set once an entry there has ever been.
+ */
+enum { PART_ENTRIES = FH_PAGEMAP_LEAF_ENTRIES / 64 };
+static uint64_t used_parts[FH_PAGEMAP_ROOT_ENTRIES]; /* atomic */
+
+static void note_parts(uintptr_t first_page, uintptr_t last_page)
+{
+    uintptr_t part = first_page / PART_ENTRIES;
+    do {
+        uint64_t *parts = &used_parts[part / 64], bit = (uint64_t)1 << part % 64;
+        if (FH_UNLIKELY(!(fh_load_relaxed(parts) & bit))) fh_fetch_or_release(parts, bit);
+    } while (FH_UNLIKELY(++part <= last_page / PART_ENTRIES));
+}
+
 static void note_leaf(uint32_t *leaf)
 {
     uint32_t index = fh_fetch_add_relaxed(&leaf_count, 1);
@@ -49,10 +65,12 @@ void fh_pagemap_set(const void *start, size_t size_bytes, uint32_t entry)
 {
     uintptr_t page = (uintptr_t)start >> FH_PAGEMAP_GRAIN_SHIFT;
     uintptr_t last = ((uintptr_t)start + size_bytes - 1) >> FH_PAGEMAP_GRAIN_SHIFT;
-    for (; page <= last; page++) {
+    FH_ASSERT(size_bytes > 0);
+    if (entry) note_parts(page, last);
+    do {
         uint32_t *leaf = fh_load_relaxed(&fh_pagemap_root[page / FH_PAGEMAP_LEAF_ENTRIES]);
         fh_store_relaxed(&leaf[page % FH_PAGEMAP_LEAF_ENTRIES], entry);
-    }
+    } while (++page <= last);
 }
 
 size_t fh_pagemap_resident_bytes(void)
@@ -70,14 +88,17 @@ uintptr_t fh_pagemap_next(uintptr_t from)
 {
     uintptr_t page = from >> FH_PAGEMAP_GRAIN_SHIFT;
     while (page / FH_PAGEMAP_LEAF_ENTRIES < FH_PAGEMAP_ROOT_ENTRIES) {
-        const uint32_t *leaf = fh_load_acquire(&fh_pagemap_root[page / FH_PAGEMAP_LEAF_ENTRIES]);
-        if (!leaf) {
-            page = fh_align_down(page, FH_PAGEMAP_LEAF_ENTRIES) + FH_PAGEMAP_LEAF_ENTRIES;
+        uintptr_t index = page / FH_PAGEMAP_LEAF_ENTRIES;
+        uint64_t parts = fh_load_acquire(&used_parts[index]) >> page % FH_PAGEMAP_LEAF_ENTRIES / PART_ENTRIES;
+        if (!parts) {
+            page = (index + 1) * FH_PAGEMAP_LEAF_ENTRIES;
             continue;
         }
+        if (!(parts & 1)) page = fh_align_down(page, PART_ENTRIES) + (uintptr_t)__builtin_ctzll(parts) * PART_ENTRIES;
+        const uint32_t *leaf = fh_load_acquire(&fh_pagemap_root[index]);
         do {
             if (fh_load_relaxed(&leaf[page % FH_PAGEMAP_LEAF_ENTRIES])) return page << FH_PAGEMAP_GRAIN_SHIFT;
-        } while (++page % FH_PAGEMAP_LEAF_ENTRIES);
+        } while (++page % PART_ENTRIES);
     }
     return 0;
 }

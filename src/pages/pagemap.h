@@ -75,7 +75,7 @@ FH_INLINE uint32_t fh_pagemap_get(const void *pointer)
 
 /* Makes sure that the leaves for the range exist; false when the kernel refuses the memory. */
 bool fh_pagemap_prepare(const void *start, size_t size_bytes);
-/* Sets the entries of all pages that the range touches. The leaves must exist. */
+/* Sets the entries of all pages that the range, which is not empty, touches. The leaves must exist. */
 void fh_pagemap_set(const void *start, size_t size_bytes, uint32_t entry);
 
 /* Bytes of the leaves that are in memory, of all that is mapped for them. */

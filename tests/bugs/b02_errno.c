@@ -107,7 +107,7 @@ static void exhaustion_says_enomem(size_t block_bytes)
 
     CHECK(getrlimit(RLIMIT_AS, &old_limit) == 0);
     limit = old_limit;
-    limit.rlim_cur = 300u << 20;
+    limit.rlim_cur = 128u << 20;
     CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
     for (;;) {
         void **p;

@@ -3,7 +3,7 @@
  *
  * An allocator's fork state (who prepares, who is locked out) must cope with two forks in flight and with a fork from a
  * child whose only thread was not the main thread.
- * Arguments: number of forks of each thread (60; long 10,000).
+ * Arguments: number of forks of each thread (24; long 10,000).
  */
 #include "b03_fork_load.h"
 
@@ -50,7 +50,7 @@ int main(int argc, char **argv)
     pthread_t threads[FORKERS];
 
     bugs_start();
-    forks_each = bugs_count(argc, argv, 60);
+    forks_each = bugs_count(argc, argv, 24);
     check = bugs_find_check();
     load_begin(2, 1, 0);
     for (uintptr_t i = 0; i < FORKERS; i++)

@@ -3,7 +3,7 @@
  *
  * The thread may be interrupted with a lock held or with a list half moved. The parent must go on; the child returns
  * from the handler, finishes the call that was interrupted, goes on allocating, and finds a sound heap.
- * Arguments: number of forks (200; long 20,000); "threads" as second argument lets two threads allocate meanwhile.
+ * Arguments: number of forks (100; long 20,000); "threads" as second argument lets two threads allocate meanwhile.
  */
 #include "b03_fork_load.h"
 
@@ -86,7 +86,7 @@ int main(int argc, char **argv)
 
     bugs_start();
     check = bugs_find_check();
-    forks_wanted = bugs_count(argc, argv, 200);
+    forks_wanted = bugs_count(argc, argv, 100);
     /* The signal is for this thread: a child forked by a thread of the load would go on with the load for ever. */
     sigset_t alarm_only;
     sigemptyset(&alarm_only);

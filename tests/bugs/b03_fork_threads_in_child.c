@@ -4,7 +4,7 @@
  *
  * The child abandons the state of the threads that it lost; its new threads adopt it. Doing that again and again must
  * neither lose nor double anything.
- * Arguments: number of runs (20; long 1,000).
+ * Arguments: number of runs (8; long 1,000).
  */
 #include "b03_fork_load.h"
 
@@ -46,7 +46,7 @@ static void generations(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    long runs = bugs_count(argc, argv, 20);
+    long runs = bugs_count(argc, argv, 8);
 
     bugs_start();
     load_begin(2, 0, 0);

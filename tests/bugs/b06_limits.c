@@ -5,7 +5,8 @@
  *
  * Allocators that reserve gigabytes of address space at the start cannot do this. The limit is set before exec, so
  * that start-up happens under it too.
- * Arguments: "as" or "data", limit in MiB, per cent of it that must be usable.
+ * Arguments: "as" or "data", limit in MiB, per cent of it that must be usable, "every" for blocks of nine sizes in turn
+ * or "few" for four, each of which fills the limit.
  */
 #include "bugs.h"
 
@@ -52,13 +53,17 @@ static void release(struct node **list)
     }
 }
 
-static void use_it_all(size_t wanted)
+/* In this order, because memory must pass from each kind to each other kind. */
+static const size_t every_size[] = {64, 1 << 20, 4000, 64, 200000, 1000, 32, 40000, 1 << 20};
+static const size_t few_sizes[] = {64, 1 << 20, 1000, 200000};
+
+static void use_it_all(size_t wanted, const char *how)
 {
-    /* In this order, because memory must pass from each kind to each other kind. */
-    const size_t sizes[] = {64, 1 << 20, 4000, 64, 200000, 1000, 32, 40000, 1 << 20};
+    int every = strcmp(how, "every") == 0;
+    const size_t *sizes = every ? every_size : few_sizes;
     struct node *list = NULL;
 
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    for (size_t i = 0; i < (every ? sizeof every_size : sizeof few_sizes) / sizeof sizes[0]; i++) {
         /* What a block of 32 or 64 bytes costs besides itself does not count against the allocator here. */
         size_t expected = sizes[i] <= 64 ? wanted / 10 * 9 : wanted;
         size_t got = fill(&list, sizes[i], 0);
@@ -111,20 +116,20 @@ int main(int argc, char **argv)
     size_t percent;
 
     bugs_start();
-    CHECK(argc >= 4);
+    CHECK(argc >= 5);
     limit_mib = strtoul(argv[2], NULL, 10);
     percent = strtoul(argv[3], NULL, 10);
-    if (argc == 4) {
-        char *const again[] = {argv[0], argv[1], argv[2], argv[3], (char *)"limited", NULL};
+    if (argc == 5) {
+        char *const again[] = {argv[0], argv[1], argv[2], argv[3], argv[4], (char *)"limited", NULL};
 
         limit.rlim_cur = limit.rlim_max = limit_mib << 20;
         CHECK(setrlimit(strcmp(argv[1], "as") == 0 ? RLIMIT_AS : RLIMIT_DATA, &limit) == 0);
         execv("/proc/self/exe", again);
         CHECK(!"exec worked");
     }
-    use_it_all((limit_mib << 20) / 100 * percent);
+    use_it_all((limit_mib << 20) / 100 * percent, argv[4]);
     malloc_trim(0); /* for the stacks: a block that a thread keeps may hold the break up where it is */
     use_by_threads();
-    use_it_all((limit_mib << 20) / 100 * (percent - 10));
+    use_it_all((limit_mib << 20) / 100 * (percent - 10), argv[4]);
     return 0;
 }

@@ -28,11 +28,12 @@ static void realloc_keeps(size_t from, size_t to)
 
 static void neighbours_keep(size_t n)
 {
-    enum { COUNT = 24 };
+    enum { COUNT = 24, COUNT_LARGE = 6 };
     unsigned char *blocks[COUNT];
     size_t usable[COUNT];
+    unsigned count = n < 65536 ? COUNT : COUNT_LARGE;
 
-    for (unsigned i = 0; i < COUNT; i++) {
+    for (unsigned i = 0; i < count; i++) {
         blocks[i] = malloc(n);
         CHECK(blocks[i] != NULL);
         CHECK_NUMBERS((uintptr_t)blocks[i] % 16 == 0, blocks[i], n);
@@ -40,14 +41,14 @@ static void neighbours_keep(size_t n)
         CHECK_NUMBERS(usable[i] >= n, usable[i], n);
         bugs_mark(blocks[i], usable[i], i + 1);
     }
-    for (unsigned i = 0; i < COUNT; i++) {
+    for (unsigned i = 0; i < count; i++) {
         CHECK_NUMBERS(bugs_kept(blocks[i], usable[i], i + 1), n, i);
         for (unsigned j = 0; j < i; j++)
             CHECK(blocks[j] + usable[j] <= blocks[i] || blocks[i] + usable[i] <= blocks[j]);
     }
-    for (unsigned i = 0; i < COUNT; i += 2)
+    for (unsigned i = 0; i < count; i += 2)
         free(blocks[i]);
-    for (unsigned i = 1; i < COUNT; i += 2) {
+    for (unsigned i = 1; i < count; i += 2) {
         CHECK_NUMBERS(bugs_kept(blocks[i], usable[i], i + 1), n, i);
         free(blocks[i]);
     }

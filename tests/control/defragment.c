@@ -2,12 +2,12 @@
  * defragment - a cache as Redis is one: random sizes, random eviction, then one pass in which what is hinted is moved.
  * It must end at no more than 1.1 times what is live, by the account and by the kernel's word.
  *
- *   defragment move|copy|batch SMALLEST LARGEST KEPT     KEPT of 100 entries survive
- *   defragment nothing                                   a heap without holes: nothing is hinted
+ *   defragment move|copy|batch SMALLEST LARGEST KEPT [MIB]   KEPT of 100 entries survive, of 60 MiB or so many
+ *   defragment nothing                                       a heap without holes: nothing is hinted
  */
 #include "control.h"
 
-enum { BYTES = 60 << 20, MOST = 1 << 20, BATCH = 64 };
+enum { BYTES = 60 << 20, MOST = 1 << 21, BATCH = 64 };
 
 struct entry {
     unsigned char *block; /* NULL: evicted */
@@ -18,11 +18,11 @@ static struct entry entries[MOST];
 static size_t count;
 static uint64_t seed = 7;
 
-static void fill(uint32_t smallest, uint32_t largest)
+static void fill(uint32_t smallest, uint32_t largest, size_t most_bytes)
 {
     size_t bytes = 0;
 
-    for (count = 0; bytes < BYTES && count < MOST; count++) {
+    for (count = 0; bytes < most_bytes && count < MOST; count++) {
         struct entry *entry = &entries[count];
         entry->size = smallest + random_below(&seed, largest - smallest + 1);
         entry->number = (uint32_t)count;
@@ -133,13 +133,13 @@ static void show(const char *when, size_t live, size_t held, size_t resident)
            (double)resident / (double)live);
 }
 
-static int defragment(char **argv)
+static int defragment(char **argv, size_t bytes)
 {
     size_t live_before, live, moved, held, resident, resident_before;
 
     memset(entries, 1, sizeof entries);
     resident_before = resident_bytes() - held_bytes();
-    fill((uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]));
+    fill((uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]), bytes);
     evict((uint32_t)atoi(argv[4]));
     forget_evicted();
     shuffle();
@@ -169,7 +169,7 @@ static int nothing_to_move(void)
 {
     size_t moved;
 
-    fill(16, 1000);
+    fill(16, 1000, BYTES);
     moved = pass("move");
     CHECK(moved <= count / 100, "%zu of %zu moved", moved, count);
     check_contents();
@@ -179,7 +179,7 @@ static int nothing_to_move(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 5)
-        return defragment(argv);
+    if (argc >= 5)
+        return defragment(argv, argc > 5 ? (size_t)atoi(argv[5]) << 20 : BYTES);
     return nothing_to_move();
 }

@@ -1,6 +1,6 @@
 /*
- * corrupt.c - `corrupt SNAPSHOT SCRATCH`: the reader on snapshots that somebody made to hurt it. The frames have
- * checksums, so bytes are changed in the unpacked frames, which are then packed anew: a hundred files, each read by
+ * corrupt.c - `corrupt SNAPSHOT SCRATCH FILES`: the reader on snapshots that somebody made to hurt it. The frames have
+ * checksums, so bytes are changed in the unpacked frames, which are then packed anew: so many files, each read by
  * everything that reads.
  */
 #include "image.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 100, CHANGES_MOST = 6, SMALL = 1 << 16 };
+enum { CHANGES_MOST = 6, SMALL = 1 << 16 };
 
 static uint64_t seed = 88172645463325252;
 
@@ -100,8 +100,9 @@ static int read_all(const char *path)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3)
+    if (argc != 4)
         return 2;
+    int rounds = atoi(argv[3]);
     size_t bytes;
     char *text = read_file(argv[1], &bytes);
     struct fh_snapshot_trailer trailer;
@@ -115,12 +116,12 @@ int main(int argc, char **argv)
     int opened = 0;
     if (!read_all(argv[1]))
         return 1;
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds; i++) {
         rewrite(text, entries, trailer.index_entries, argv[2]);
         opened += read_all(argv[2]);
     }
-    printf("%d of %d could be opened\n", opened, ROUNDS);
+    printf("%d of %d could be opened\n", opened, rounds);
     free(entries);
     free(text);
-    return opened == 0 || opened == ROUNDS;
+    return opened == 0 || opened == rounds;
 }

@@ -10,5 +10,5 @@ export FREEHOLD_SITES
 run_on_freehold "$HELPERS/damage" none
 ok "$FREEHOLD" snapshot --stop "$pid" -o sound.snap
 stop
-"$HELPERS/corrupt" sound.snap changed.snap >out 2>err || fail "status $?: $(cat out) $(tail -30 err)"
+"$HELPERS/corrupt" sound.snap changed.snap "${ROUNDS:-40}" >out 2>err || fail "status $?: $(cat out) $(tail -30 err)"
 finish

@@ -8,7 +8,7 @@ FREEHOLD_RETURN=0
 export FREEHOLD_RETURN
 
 digest() {
-    "$model" --fixed-addresses --digest --ops 200000 --interval 50000 "$@" | sed -n 's/^digest //p'
+    "$model" --fixed-addresses --digest --ops 80000 --interval 40000 "$@" | sed -n 's/^digest //p'
 }
 
 for mode in "--threads 1" "--threads 4 --lockstep --births 2000" "--threads 1 --refusals 300 --mallopt"; do

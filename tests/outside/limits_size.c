@@ -53,6 +53,11 @@ static void address_space_64m(void)
     fill_with_every_size(64 * MIB, 60);
 }
 
+static void address_space_192m(void)
+{
+    fill_with_every_size(192 * MIB, 75);
+}
+
 static void address_space_512m(void)
 {
     fill_with_every_size(512 * MIB, 85);
@@ -259,6 +264,7 @@ static void overcommit_never(void)
 
 const struct limit_test size_tests[] = {
     {"address_space_64m", address_space_64m, limit_address_space, 64 * MIB},
+    {"address_space_192m", address_space_192m, limit_address_space, 192 * MIB},
     {"address_space_512m", address_space_512m, limit_address_space, 512 * MIB},
     {"address_space_128m_threads", exercise_in_threads, limit_address_space, 128 * MIB},
     {"address_space_512m_threads", exercise_in_threads, limit_address_space, 512 * MIB},

@@ -56,11 +56,15 @@ uint64_t next_random(uint64_t *state)
     return *state;
 }
 
+/* Eight bytes of the pattern, the lowest first (both machines are little-endian). */
+static uint64_t word_of(uint64_t key, size_t index)
+{
+    return (key + index) * 0x9e3779b97f4a7c15u;
+}
+
 static unsigned char pattern(uint64_t key, size_t offset)
 {
-    uint64_t mixed = (key + offset / 8) * 0x9e3779b97f4a7c15u;
-
-    return (unsigned char)(mixed >> (offset % 8 * 8));
+    return (unsigned char)(word_of(key, offset / 8) >> (offset % 8 * 8));
 }
 
 /*
@@ -80,9 +84,16 @@ static size_t pattern_next(size_t offset, size_t size)
     return next < size - 256 ? next : size - 256;
 }
 
+/* Small blocks a word at a time: there are many. */
 void fill(const struct held *held)
 {
-    FOR_PATTERN(offset, held->size) {
+    size_t words = held->size <= FILL_WHOLE ? held->size / 8 : 0;
+
+    for (size_t i = 0; i < words; i++) {
+        uint64_t mixed = word_of(held->key, i);
+        memcpy(held->address + i * 8, &mixed, 8);
+    }
+    for (size_t offset = words * 8; offset < held->size; offset = pattern_next(offset, held->size)) {
         held->address[offset] = pattern(held->key, offset);
     }
 }

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BALLAST = 24, RECOVERY = 48, PATIENCE = 300 };
+enum { BALLAST = 24, RECOVERY = 24, PATIENCE = 100 };
 
 static const struct workload *const groups[] = {small_workloads, large_workloads, many_workloads, library_workloads};
 static struct held ballast[BALLAST], recovered[RECOVERY];

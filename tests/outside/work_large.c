@@ -13,7 +13,7 @@ static struct held blocks[MANY];
 
 static void large_churn(void)
 {
-    churn(blocks, 10, 40, 128 * KIB, 4 * MIB, 21);
+    churn(blocks, 10, 40, 128 * KIB, 1 * MIB, 21);
     drop_held(blocks, 10);
 }
 
@@ -58,7 +58,7 @@ static void realloc_small_growth(void)
 
 static void realloc_large_growth(void)
 {
-    for (size_t size = 100000; size < 32 * MIB; size *= 2) {
+    for (size_t size = 100000; size < 8 * MIB; size *= 2) {
         resize(&blocks[0], size);
         resize(&blocks[1], size + 5000);
     }

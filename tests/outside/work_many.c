@@ -49,7 +49,7 @@ static void *churn_all_sizes(void *arg)
 {
     size_t number = (size_t)(uintptr_t)arg;
 
-    churn(blocks[number], 60, 500, 300, 200000, number + 41);
+    churn(blocks[number], 40, 250, 300, 200000, number + 41);
     return NULL; /* main frees */
 }
 
@@ -125,13 +125,13 @@ static void expect_child(pid_t child)
 /* Parent and child each verify, free and take what they share as copies. */
 static void forks(void)
 {
-    churn(blocks[0], 500, 1000, 1, 20000, 61);
-    for (int round = 0; round < 4; round++) {
+    churn(blocks[0], 150, 400, 1, 20000, 61);
+    for (int round = 0; round < 3; round++) {
         pid_t child = fork();
         if (child < 0) {
             continue;
         }
-        churn(blocks[0], 500, 500, 1, 60000, (uint64_t)round + 71);
+        churn(blocks[0], 150, 200, 1, 60000, (uint64_t)round + 71);
         if (child == 0) {
             drop_held(blocks[0], EACH);
             expect_sound("in the child");

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { THREADS = 2000, BATCH = 16, FORKS = 1000, EXEC_EVERY = 6, CHURNERS = 1, MAY_GROW_KB = 8 << 10 };
+enum { THREADS = 1008, BATCH = 16, FORKS = 200, EXEC_EVERY = 6, CHURNERS = 1, MAY_GROW_KB = 8 << 10 };
 
 static void die(const char *what)
 {

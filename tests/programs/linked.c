@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/wait.h>
 
-enum { THREADS = 6, BLOCKS = 2000, FORKS = 24 };
+enum { THREADS = 6, BLOCKS = 2000, FORKS = 10 };
 
 static void die(const char *what)
 {

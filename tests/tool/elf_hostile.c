@@ -1,7 +1,8 @@
 /*
- * elf_hostile.c - the ELF reader on files that lie: every prefix of a small program, and many thousand with wrong
- * bytes. What it says does not matter here; that it ends, stays inside its memory (the test is built with sanitizers
- * where there are any) and inside the file, does. The first argument is a program, the second, when given, the seed.
+ * elf_hostile.c - the ELF reader on files that lie: every prefix of a small program, and many more with wrong bytes.
+ * What it says does not matter here; that it ends, stays inside its memory (the test is built with sanitizers where
+ * there are any) and inside the file, does. The first argument is a program, the second, when given, how many files
+ * have wrong bytes (1,000), the third the seed.
  */
 #include "allocators.h"
 #include "elf_file.h"
@@ -13,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { ROUNDS = 4000, HEADER_BYTES = 64 };
+enum { HEADER_BYTES = 64 };
 
 static uint64_t state;
 
@@ -81,7 +82,8 @@ static void damage(unsigned char *bytes, size_t count)
 
 int main(int argc, char **argv)
 {
-    state = argc > 2 ? strtoull(argv[2], NULL, 0) | 1 : 0x9e3779b97f4a7c15u;
+    state = argc > 3 ? strtoull(argv[3], NULL, 0) | 1 : 0x9e3779b97f4a7c15u;
+    int rounds = argc > 2 ? atoi(argv[2]) : 1000;
     FILE *file = argc > 1 ? fopen(argv[1], "r") : NULL;
     if (!file)
         return 2;
@@ -101,7 +103,7 @@ int main(int argc, char **argv)
         write_all(fd, good, length);
         total += read_all(fd);
     }
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < rounds; round++) {
         memcpy(bad, good, count);
         damage(bad, count);
         if (random_below(8) == 0)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# pins.sh - `freehold pins`: a million blocks of 200 bytes, freed but for the last, and but for one in a thousand; the
+# pins.sh - `freehold pins`: 250,000 blocks of 200 bytes, freed but for the last, and but for one in a thousand; the
 # verb names the blocks and the lines of source that made them, and its sums are those of `freehold explain`.
 # shellcheck source=tests/tool/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -48,17 +48,17 @@ p['held_bytes'] == sum(s['held_bytes'] for s in p['sizes']) and \
 p['held_bytes'] == sum(s['held_bytes'] for s in p['threads'] + p['heaps']) and \
 p['live_blocks'] == e['blocks']['live'] and p['unreadable_bytes'] == 0"
 
-# All but the last freed, and only the top goes back by itself: it holds 200 MB.
-start env FREEHOLD_RETURN=0 "$FREEHOLD" run --sites -- "$HELPERS/helper_pins" last address
+# All but the last freed, and only the top goes back by itself: it holds 50 MB.
+start env FREEHOLD_RETURN=0 "$FREEHOLD" run --sites -- "$HELPERS/helper_pins" last address 250000
 pins "$pid"
-says "One block of 208 bytes keeps 209 MB of free memory from going back to the kernel"
+says "One block of 208 bytes keeps 52.3 MB of free memory from going back to the kernel"
 says "it is the last live block of its heap, and the break cannot move down below it"
 says "FREEHOLD_RETURN=0"
 names "$first made it"
-[ "$(held top)" -gt 200000000 ] || fail "top: $(held top) bytes are held"
+[ "$(held top)" -gt 50000000 ] || fail "top: $(held top) bytes are held"
 says "$(cat address) 208 top"
 json "$adds_up and p['blocks'][0]['address'] == hex($(cat address)) and p['blocks'][0]['live_blocks_above'] == 0 and \
-p['blocks'][0]['held_bytes'] > 200e6 and p['knows_sites'] and p['blocks'][0]['site'] == p['sites'][0]['site'] and \
+p['blocks'][0]['held_bytes'] > 50e6 and p['knows_sites'] and p['blocks'][0]['site'] == p['sites'][0]['site'] and \
 p['sites'][0]['holders'] == p['sites'][0]['live_blocks'] == 1 and 0 <= p['sites'][0]['oldest_ms'] < 600e3"
 # What it says of malloc_trim is so.
 exec 4<ready
@@ -73,31 +73,31 @@ exec 4<&-
 stop
 
 # One in a thousand kept, from a second call site.
-start env FREEHOLD_RETURN=0 "$FREEHOLD" run --sites -- "$HELPERS/helper_pins" some address
+start env FREEHOLD_RETURN=0 "$FREEHOLD" run --sites -- "$HELPERS/helper_pins" some address 250000
 pins "$pid"
-says "209 MB of free memory from going back to the kernel"
-names "1,000 live blocks, made by $second, keep"
+says "52.2 MB of free memory from going back to the kernel"
+names "250 live blocks, made by $second, keep"
 names "$second by $caller"
-says "1,000 1,000"
-[ "$(held chunk)" -gt 100000000 ] || fail "chunk: $(held chunk) bytes are held"
-[ "$(held slab)" -gt 10000000 ] || fail "slab: $(held slab) bytes are held"
-json "$adds_up and p['sites'][0]['holders'] == 1000 and p['sites'][0]['held_bytes'] > 200e6 and \
+says "250 250"
+[ "$(held chunk)" -gt 25000000 ] || fail "chunk: $(held chunk) bytes are held"
+[ "$(held slab)" -gt 2500000 ] || fail "slab: $(held slab) bytes are held"
+json "$adds_up and p['sites'][0]['holders'] == 250 and p['sites'][0]['held_bytes'] > 50e6 and \
 p['held_bytes'] == sum(s['held_bytes'] for s in p['sites'])"
 "$FREEHOLD" pins --stacks --rows 1 "$pid" >text
 [ $has_libdw = no ] || grep -q "main() at /.*/helper_pins.c:" text || fail "--stacks: $(cat text)"
 stop
 
 # As the library is: most of that goes back by itself. Without --sites nobody is named, but the remedy is.
-start "$FREEHOLD" run "$HELPERS/helper_pins" last address
+start "$FREEHOLD" run "$HELPERS/helper_pins" last address 250000
 pins "$pid"
 says "Little is held"
 json "$adds_up and p['held_bytes'] < 1e6 and not p['knows_sites'] and p['sites'] == []"
 stop
-start "$FREEHOLD" run "$HELPERS/helper_pins" some address
+start "$FREEHOLD" run "$HELPERS/helper_pins" some address 250000
 pins "$pid"
-says "1,000 live blocks of 208 bytes keep"
+says "250 live blocks of 208 bytes keep"
 says "'freehold run --sites -- COMMAND'"
-json "$adds_up and 1e6 < p['held_bytes'] < 10e6"
+json "$adds_up and 0.25e6 < p['held_bytes'] < 2.5e6"
 stop
 
 # Without debug information and symbols: module and offset.

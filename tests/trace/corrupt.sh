@@ -6,7 +6,7 @@
 "$FREEHOLD" record -o t -- "$HELPERS/known"
 "$HELPERS/corrupt" t 0 1 || fail "corrupt, every byte of a small trace"
 "$FREEHOLD" record -o threads.t -- "$HELPERS/threads" 2 500 3
-"$HELPERS/corrupt" threads.t 0 13 || fail "corrupt, with threads"
+"$HELPERS/corrupt" threads.t 0 "${STEP:-31}" || fail "corrupt, with threads"
 
 # change FILE OFFSET: into `bad`.
 change() {

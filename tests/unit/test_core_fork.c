@@ -102,6 +102,24 @@ static void torn_states_are_repaired(void **state)
     assert_int_equal(fh_slab_class_of(&fh_state_by_id(2)->slabs, 64)->slabs, 0); /* all of it was found */
 }
 
+/* While a fork is under way a repair is put off, and waits for nothing. */
+static void a_repair_does_not_wait_for_a_fork(void **state)
+{
+    (void)state;
+    fh_state_self();
+    unit_thread_do(unit_thread_start(), allocate, NULL);
+    fh_fork_prepare();
+    fh_fork_child();
+    assert_int_equal(fh_fork_torn_states, 1);
+    fh_fork_prepare();
+    assert_false(fh_fork_settle());
+    fh_fork_parent();
+    assert_int_equal(fh_fork_torn_states, 1);
+    assert_true(fh_fork_settle());
+    assert_int_equal(fh_fork_torn_states, 0);
+    assert_string_equal(unit_violations(), "");
+}
+
 static void free_in_the_child(void *unused)
 {
     (void)unused;
@@ -242,6 +260,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_held_lock_stays_held),
     cmocka_unit_test(a_single_threaded_child_is_whole),
     cmocka_unit_test(torn_states_are_repaired),
+    cmocka_unit_test(a_repair_does_not_wait_for_a_fork),
     cmocka_unit_test(a_real_child_goes_on),
     cmocka_unit_test(later_heaps_start_anew),
     cmocka_unit_test(handed_over_blocks_survive),

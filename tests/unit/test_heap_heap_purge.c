@@ -218,6 +218,37 @@ static void slabs_are_cut(void **state)
     assert_sound();
 }
 
+/* The chunk of a slab that took a hole whole is 16 bytes longer, too little for a chunk of its own behind the last
+ * piece: links in it would lie over the tag of the next block. */
+static void a_slab_with_a_rest_is_cut(void **state)
+{
+    (void)state;
+    fh_core_ensure_init();
+    heap = fh_heaps_get(0);
+    char *first = fh_heap_alloc(heap, 1000, 16, NULL);
+    uintptr_t base = fh_align_up((uintptr_t)first + 2000, 65536), chunk = base + FH_SLAB_BOUNDARY_BYTES - 8;
+    char *pad = fh_heap_alloc(heap, chunk - 32 - (uintptr_t)fh_chunk_of(first) - 1008 - 8, 16, NULL);
+    char *hole = fh_heap_alloc(heap, 32 + 65536 + 16 - 8, 16, NULL), *next = fh_heap_alloc(heap, 1000, 16, NULL);
+    assert_int_equal((uintptr_t)fh_chunk_of(hole), chunk - 32);
+    fh_heap_free(heap, hole);
+    char *slab = fh_heap_alloc_slab(heap, 65536);
+    assert_int_equal((uintptr_t)slab, base);
+    assert_int_equal(heap->slab_bytes, 65536 + 16);
+    static const struct fh_heap_part parts[] = {{0, 4096 - 48}, {61440, 4096}};
+    assert_true(fh_heap_hold(heap));
+    fh_heap_cut_slab(heap, slab, parts, 2);
+    fh_heap_let_go(heap);
+    assert_true(fh_chunk_is_sound(fh_chunk_of(next)));
+    assert_int_equal(heap->slab_bytes, 4096 - 48 + 4096 + 16);
+    for (int i = 0; i < 2; i++) {
+        fh_pagemap_set(slab + parts[i].offset, parts[i].bytes, fh_entry_of_heap(0));
+        fh_heap_free_slab(heap, slab + parts[i].offset);
+    }
+    fh_heap_free(heap, next), fh_heap_free(heap, pad), fh_heap_free(heap, first);
+    assert_int_equal(heap->used_bytes + heap->slab_bytes + heap->slab_chunks, 0);
+    assert_sound();
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_mostly_empty_heap_gives_back),
     cmocka_unit_test(turned_off_it_keeps_everything),
@@ -228,5 +259,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(each_refusal_in_turn),
     cmocka_unit_test(steps_are_bounded),
     cmocka_unit_test(slabs_are_cut),
+    cmocka_unit_test(a_slab_with_a_rest_is_cut),
 };
 UNIT_GROUP(heap_purge);

@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "core.h"
 #include "heap.h"
@@ -253,6 +254,104 @@ static void a_child_frees_what_is_withheld(void **state)
     assert_sound();
 }
 
+/* A fork begins while the second slice is out, and does not end before the trim has. */
+static unsigned slices_out;
+static void fork_begins(size_t bytes)
+{
+    if (bytes > 4096 && heap->withheld && ++slices_out == 2) fh_fork_prepare();
+}
+static void trim_into_a_fork(void)
+{
+    get_all();
+    fh_options.give_back = 0;
+    for (int i = 1; i < MANY - 1; i++) fh_heap_free(heap, blocks[i]);
+    fake_os.on_discard = fork_begins;
+    assert_true(fh_heap_trim(heap, SIZE_MAX / 2)); /* before, it waited for the fork, which may wait for this thread */
+    assert_int_equal(slices_out, 2);
+    assert_int_equal(fh_lock_state(&heap->lock), FH_LOCK_FROZEN);
+    assert_ptr_equal(heap->handed_over, fh_chunk_payload(heap->withheld));
+}
+static size_t live_blocks(void)
+{
+    struct fh_account account;
+    fh_account_read(&account);
+    return account.live_blocks;
+}
+
+static void a_slice_is_handed_over_to_who_comes_after_a_fork(void **state)
+{
+    (void)state;
+    trim_into_a_fork();
+    assert_int_equal(live_blocks(), 3); /* what is handed over is taken off the live bytes, and stays a block */
+    assert_string_equal(unit_violations(), "");
+    assert_false(fh_heap_trim(heap, SIZE_MAX / 2)); /* nor does the next one wait */
+    fh_fork_parent();
+    size_t used = heap->used_chunks, purged = heap->purged_bytes;
+    fh_heap_settle(heap);
+    assert_null(heap->withheld);
+    assert_null(heap->handed_over);
+    assert_int_equal(heap->handed_over_bytes, 0);
+    assert_int_equal(heap->used_chunks, used - 1);
+    assert_true(heap->purged_bytes >= purged + (16 << 20)); /* what has gone is known still */
+    assert_int_equal(live_blocks(), 2);
+    assert_sound();
+    assert_true(fh_heap_trim(heap, SIZE_MAX / 2));
+    assert_true(dirty() < 3 * 4096);
+    assert_sound();
+}
+
+static void a_child_frees_what_was_handed_over_with_a_slice(void **state)
+{
+    (void)state;
+    trim_into_a_fork();
+    size_t used = heap->used_chunks;
+    fh_heap_free(heap, blocks[0]); /* to the list as well */
+    fh_fork_child();
+    assert_null(heap->withheld);
+    fh_heap_settle(heap);
+    assert_int_equal(heap->used_chunks, used - 2);
+    assert_int_equal(heap->handed_over_bytes, 0);
+    assert_sound();
+    assert_true(fh_heap_trim(heap, SIZE_MAX / 2));
+    assert_true(dirty() < 3 * 4096);
+    assert_sound();
+}
+
+/* One in `every` stays of so many blocks; what a trim then does under one hold of the lock at most. */
+static struct fh_heap_work most_of_a_trim(int count, int every)
+{
+    static void *held[10 * MANY];
+    for (int i = 0; i < count; i++) assert_non_null(held[i] = fh_heap_alloc(heap, 2000 + (size_t)i % 3 * 3000, 16, NULL));
+    for (int i = 0; i < count; i++)
+        if (i % every) fh_heap_free(heap, held[i]);
+    fh_heap_settle(heap);
+    fh_heap_end_work();
+    fh_heap_work_most = (struct fh_heap_work){0, 0};
+    fh_heap_trim(heap, 0);
+    struct fh_heap_work most = fh_heap_work_most;
+    assert_true(dirty() < (size_t)(count / every + 1) * 3 * 4096);
+    for (int i = 0; i < count; i += every) fh_heap_free(heap, held[i]);
+    fh_heap_trim(heap, 0);
+    assert_sound();
+    return most;
+}
+
+static void the_lock_is_held_no_longer_in_a_larger_heap(void **state)
+{
+    (void)state;
+    fh_core_ensure_init();
+    heap = fh_heaps_get(0);
+    fh_options.give_back = 0;
+    static const int every[] = {1, 2, 10, 1000, 1000000}; /* 1: all of them live, and nothing to give back */
+    for (size_t i = 0; i < sizeof every / sizeof every[0]; i++) {
+        struct fh_heap_work some = most_of_a_trim(MANY, every[i]), ten = most_of_a_trim(10 * MANY, every[i]);
+        print_message("one in %d: %zu chunks and %zu bytes, ten times as many: %zu and %zu\n", every[i], some.chunks,
+                      some.bytes, ten.chunks, ten.bytes);
+        assert_true(some.chunks > 0 && some.chunks <= 512 && ten.chunks <= 512);
+        assert_true(some.bytes <= 2 * 4096 && ten.bytes <= 2 * 4096);
+    }
+}
+
 static void refused_it_ends(void **state)
 {
     (void)state;
@@ -361,6 +460,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(no_more_than_a_slice_is_out_of_reach),
     cmocka_unit_test(nobody_goes_without_for_a_trim),
     cmocka_unit_test(a_child_frees_what_is_withheld),
+    cmocka_unit_test(a_slice_is_handed_over_to_who_comes_after_a_fork),
+    cmocka_unit_test(a_child_frees_what_was_handed_over_with_a_slice),
+    cmocka_unit_test(the_lock_is_held_no_longer_in_a_larger_heap),
     cmocka_unit_test(refused_it_ends),
     cmocka_unit_test(a_cursor_left_behind_is_no_sweep),
     cmocka_unit_test(refused_it_leaves_no_cursor),

@@ -127,6 +127,30 @@ static void next_finds_the_far_end(void **state)
     assert_int_equal(fh_pagemap_get((void *)(last_page + GRAIN - 1)), 1);
 }
 
+/* A walk reads what was ever written, and no leaf whole. */
+static void next_reads_little(void **state)
+{
+    (void)state;
+    uintptr_t part = LEAF / 64, base = 6 * LEAF;
+    assert_true(fh_pagemap_prepare((void *)base, LEAF));
+    static const unsigned parts[] = {0, 1, 30, 62, 63};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        for (size_t at = 0; at < 3; at++)
+            fh_pagemap_set((void *)(base + parts[i] * part + at * (part / 2 - GRAIN)), GRAIN, 1 + (uint32_t)i);
+    size_t found = 0, in_memory = fh_os_resident_within(fh_pagemap_root[6], LEAF_BYTES);
+    for (uintptr_t page = 0; (page = fh_pagemap_next(page)) != 0; page += GRAIN) {
+        found++;
+        assert_int_equal(fh_pagemap_get((void *)page), 1 + found / 3 - (found % 3 == 0));
+    }
+    assert_int_equal(found, 15);
+    assert_true(fh_os_resident_within(fh_pagemap_root[6], LEAF_BYTES) <= in_memory + 5 * LEAF_BYTES / 64);
+    /* A range over several parts, and one that begins in the middle of one. */
+    fh_pagemap_set((void *)(base + 10 * part + part / 2), 3 * part, 9);
+    assert_int_equal(fh_pagemap_next(base + 3 * part), base + 10 * part + part / 2);
+    assert_int_equal(fh_pagemap_next(base + 12 * part), base + 12 * part);
+    assert_int_equal(fh_pagemap_next(base + 13 * part + part / 2), base + 30 * part);
+}
+
 static void previous_keeps_its_limit(void **state)
 {
     (void)state;
@@ -150,6 +174,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(prepare_may_be_refused),
     cmocka_unit_test(a_range_crosses_leaves),
     cmocka_unit_test(next_finds_the_far_end),
+    cmocka_unit_test(next_reads_little),
     cmocka_unit_test(previous_keeps_its_limit),
 };
 UNIT_GROUP(pagemap);
