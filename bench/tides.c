@@ -3,10 +3,10 @@
  * by itself costs more than it is worth. `bench-tides BYTES PERIOD_US TIDES`
  *
  * A tide allocates and writes BYTES in blocks of 32 to 255 bytes and frees all of them, in the order of allocation;
- * then it waits for the rest of its period. Prints the CPU time, minor faults and seconds of TIDES of them, what of CPU
- * time and faults is the first two's (what went after the first is faulted in again in the second, and only that teaches
- * the allocator better), and the resident memory a moment after the last, of which the table of pointers, `own_kib`, is
- * the program's own.
+ * then it waits for the rest of its period. Prints the CPU time, minor faults and seconds of TIDES of them, what of
+ * CPU time and faults is the first two's (what went after the first is faulted in again in the second, and only that
+ * teaches the allocator better), and the resident memory a moment after the last, of which the table of pointers,
+ * `own_kib`, is the program's own.
  */
 #include <errno.h>
 #include <stdint.h>

@@ -122,7 +122,8 @@ def write_csv(path, about, runs):
 
 def draw_cell(canvas, x, y, size, period_us, cell, text, ratio):
     fill, ink = colour(max(ratio, 0.01))
-    tip = (f"{short(size, BYTES)} every {short(period_us, TIMES)}: time x {cell['ratio']:.2f}, in all {cell['ratio_all']:.2f}; faults a tide "
+    tip = (f"{short(size, BYTES)} every {short(period_us, TIMES)}: time x {cell['ratio']:.2f}, "
+           f"in all {cell['ratio_all']:.2f}; faults a tide "
            f"{cell['faults']:.1f}, without return {cell['faults_off']:.1f}; MiB left {cell['left']:.1f}, without "
            f"{cell['left_off']:.1f}")
     canvas.box(x, y, CELL_WIDTH - 2, CELL_HEIGHT - 2, fill, tip)
@@ -130,7 +131,8 @@ def draw_cell(canvas, x, y, size, period_us, cell, text, ratio):
 
 
 def picture(cells, about):
-    panels = [("CPU time from the third tide on, with return / without", lambda c: f"{c['ratio']:.2f}", lambda c: c["ratio"]),
+    panels = [("CPU time from the third tide on, with return / without",
+               lambda c: f"{c['ratio']:.2f}", lambda c: c["ratio"]),
               ("page faults for each tide, with return (without)",
                lambda c: f"{number(c['faults'])} ({number(c['faults_off'])})",
                lambda c: (c["faults"] + 1) / (c["faults_off"] + 1)),

@@ -33,6 +33,9 @@ void FH_API(cfree)(void *pointer);
 /* Alignment: a power of two. NULL and errno = ENOMEM without memory. */
 void *fh_api_aligned(size_t alignment, size_t size);
 
+/* Starts the thread that looks for idleness, if that is wanted: at the start, and in the child of a fork. */
+void fh_helper_start(void);
+
 /* In the child of a fork: a thread that was in the function of fh_on_pressure is no more. */
 void fh_pressure_after_fork(void);
 

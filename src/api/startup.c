@@ -50,6 +50,7 @@ static void after_fork_in_child(void)
     fh_fork_child();
     fh_pressure_after_fork();
     fh_profile_after_fork();
+    fh_helper_start();
 }
 
 /* Before other constructors, as far as the loader lets a library say so. */
@@ -65,6 +66,7 @@ __attribute__((constructor(101))) static void start(void)
     fh_state_enable_thread_end();
     pthread_atfork(fh_fork_prepare, fh_fork_parent, after_fork_in_child);
     fh_profile_start();
+    fh_helper_start();
 }
 
 __attribute__((destructor(101))) static void end(void)

@@ -53,6 +53,8 @@ bool fh_core_trim(size_t keep_bytes);
 bool fh_core_reclaim(struct fh_state *state);
 /* All that can be spared, of every heap: how many bytes went. */
 size_t fh_core_purge(void);
+/* One look of those that come about once a second: trims heaps that have been quiet since some looks (idle.c). */
+void fh_core_look_for_idle(void);
 /* Does what limits or the program want now, if that has not been done (limit.h). No lock may be held. */
 void fh_core_relieve(void);
 /* How the api layer hears of it: NULL, or called afterwards with the urgency. Atomic. */

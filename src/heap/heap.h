@@ -70,6 +70,8 @@ struct fh_heap {
     struct fh_span withheld_span; /* those that have gone; written without the lock, by who withholds */
     uintptr_t withheld_by;        /* atomic: fh_os_self() of the thread that does so, or FH_WITHHELD_BY_NOBODY */
     uint32_t withheld_times;      /* atomic: how often that has begun */
+    size_t idle_used_bytes;       /* used_bytes at the first of the last looks for idleness (core/idle.c), */
+    uint32_t idle_looks;          /* and how many there were since with no more in use */
     struct fh_chunk *cursor;      /* how far a sweep over all chunks has come; NULL: there is none */
     struct fh_bins bins;
 };

@@ -61,7 +61,7 @@ void fh_heap_note_huge(struct fh_heap *heap)
 {
     char *end = (char *)fh_align_up((uintptr_t)heap->fresh, HUGE_PAGE);
     if (heap->fresh > heap->huge_next && end <= heap->huge_to && end - SMALL_PAGE >= heap->fresh) {
-        heap->has_huge = fh_os_resident_within(end - SMALL_PAGE, SMALL_PAGE) != 0;
+        heap->has_huge = fh_os_is_resident(end - SMALL_PAGE);
         heap->huge_next = heap->huge_to;
     }
 }

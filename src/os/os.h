@@ -46,6 +46,8 @@ size_t fh_os_mappings_most(void);
 
 /* How many bytes of the range are in memory now; `size` where the kernel does not say. At most 4 MiB at a time. */
 size_t fh_os_resident_within(void *address, size_t size);
+/* Whether this page is; false where the kernel does not say. */
+bool fh_os_is_resident(void *page);
 
 /* --- Threads and processes --- */
 

@@ -111,6 +111,12 @@ bool fh_os_advise_huge(void *address, size_t size, bool huge)
     return fh_syscall3(SYS_madvise, address, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) == 0;
 }
 
+bool fh_os_is_resident(void *page)
+{
+    unsigned char in_memory = 0;
+    return fh_syscall3(SYS_mincore, page, fh_os_page_size(), &in_memory) == 0 && (in_memory & 1);
+}
+
 size_t fh_os_resident_within(void *address, size_t size)
 {
     unsigned char in_memory[1024]; /* a byte a page (mincore(2)), the lowest bit */

@@ -48,6 +48,13 @@ bool fh_gate_is_open(struct fh_gate *gate)
     return true;
 }
 
+bool fh_gate_is_past(const struct fh_gate *gate)
+{
+    if (!fh_load_relaxed(&fh_options.give_back)) return false;
+    learn_cost();
+    return fh_os_now_ms() >= gate->closed_until_ms;
+}
+
 void fh_gate_close(struct fh_gate *gate, uint64_t ms)
 {
     gate->closed_until_ms = fh_max(gate->closed_until_ms, fh_os_now_ms() + ms);

@@ -20,6 +20,8 @@ struct fh_gate {
 
 /* Whether memory may be given back now; false for good while the option says so. */
 bool fh_gate_is_open(struct fh_gate *gate);
+/* The same for whoever asks seldom: the clock is asked each time. */
+bool fh_gate_is_past(const struct fh_gate *gate);
 /* Memory that was given back has been taken again: so many bytes. */
 void fh_gate_regret(struct fh_gate *gate, size_t bytes);
 /* Work that should not come again within a second, or the kernel has refused. */

@@ -28,12 +28,14 @@ need_valgrind() {
     command -v valgrind >/dev/null || skip 'valgrind (for callgrind) is not installed'
 }
 
-# Number of CPUs and settings in the environment choose paths at start-up: one CPU, no settings.
+# Number of CPUs and settings in the environment choose paths at start-up, and how deep in cgroups the process is counts
+# when they are read: one CPU, no settings, no cgroups.
 plainly() {
     settings=$(env | sed -n 's/^\(FREEHOLD_[A-Za-z0-9_]*\|MALLOC_[A-Za-z0-9_]*\|GLIBC_TUNABLES\)=.*/\1/p')
     for setting in $settings; do
         unset "$setting"
     done
+    export FREEHOLD_CGROUP_ROOT=/nonexistent
     if command -v taskset >/dev/null; then
         cpu=$(taskset -cp $$ | sed 's/.*: *\([0-9]*\).*/\1/')
         taskset -c "$cpu" "$@"

@@ -9,7 +9,7 @@
 for sites in 0 1; do
     FREEHOLD_SITES=$sites
     export FREEHOLD_SITES
-    run_on_freehold "$HELPERS/mixed"
+    run_on_freehold env FREEHOLD_HUGE_PAGES=999g "$HELPERS/mixed"
     ok "$FREEHOLD" snapshot --stop "$pid" -o $sites.snap
     says "^$sites.snap: heap of process $pid (mixed), "
     for how in "" --json; do

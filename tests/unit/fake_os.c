@@ -231,8 +231,6 @@ size_t fh_os_resident_within(void *address, size_t size)
 {
     static unsigned char in_memory[2048];
     size_t pages = size / 4096, resident = 0;
-    char *start = address; /* whoever asks has touched the huge page */
-    if (fake_os.huge_pages && start >= fake_os.huge_from && start + size <= fake_os.huge_to) return size;
     if (pages > sizeof in_memory || mincore(address, size, in_memory) != 0) return size;
     for (size_t i = 0; i < pages; i++) resident += in_memory[i] & 1;
     return resident * 4096;
@@ -320,6 +318,12 @@ bool fh_os_discard(void *address, size_t size)
     if (done) madvise(address, size, MADV_DONTNEED);
     leave();
     return done;
+}
+
+bool fh_os_is_resident(void *page) /* whoever asks has touched the huge page that it is in */
+{
+    char *start = page;
+    return fake_os.huge_pages && start >= fake_os.huge_from && start < fake_os.huge_to;
 }
 
 uint32_t fh_os_page_cost_ns(void) { return 2500; }

@@ -321,7 +321,10 @@ static void a_child_frees_what_was_handed_over_with_a_slice(void **state)
 static struct fh_heap_work most_of_a_trim(int count, int every)
 {
     static void *held[10 * MANY];
-    for (int i = 0; i < count; i++) assert_non_null(held[i] = fh_heap_alloc(heap, 2000 + (size_t)i % 3 * 3000, 16, NULL));
+    for (int i = 0; i < count; i++) {
+        held[i] = fh_heap_alloc(heap, 2000 + (size_t)i % 3 * 3000, 16, NULL);
+        assert_non_null(held[i]);
+    }
     for (int i = 0; i < count; i++)
         if (i % every) fh_heap_free(heap, held[i]);
     fh_heap_settle(heap);

@@ -1,0 +1,98 @@
+/*
+ * test_core_idle.c - when a heap counts as left lying, on looks and a clock that the test makes.
+ */
+#include "unit.h"
+
+#include "core.h"
+#include "heap.h"
+#include "options.h"
+
+enum { MANY = 1000, SIZE = 10000, LOOKS = 6 };
+static struct fh_heap *heap;
+static char *blocks[MANY];
+
+static void fill(void)
+{
+    fh_core_ensure_init();
+    heap = fh_heaps_get(0);
+    for (int i = 0; i < MANY; i++) {
+        blocks[i] = fh_heap_alloc(heap, SIZE, 16, NULL);
+        unit_fill(blocks[i], SIZE, (unsigned)i);
+    }
+}
+
+/* A third stays, between holes; the gate is closed, so nothing goes. */
+static void leave_lying(void)
+{
+    fh_gate_regret(&heap->gate, FH_MIB);
+    for (int i = 0; i < MANY; i++)
+        if (i % 3) fh_heap_free(heap, blocks[i]);
+    assert_int_equal(heap->purged_bytes, 0);
+}
+
+static bool look(void)
+{
+    size_t before = fake_os.calls[FAKE_DISCARD];
+    fh_core_look_for_idle();
+    return fake_os.calls[FAKE_DISCARD] > before;
+}
+
+static void after_some_quiet_looks_it_goes(void **state)
+{
+    (void)state;
+    fill();
+    leave_lying();
+    fake_os.now_ms += 60 * 1000; /* the gate is open again */
+    int looks = 1;
+    while (!look()) assert_true(++looks < LOOKS);
+    assert_true(looks >= 3);
+    size_t inner = heap->free_bytes - (size_t)(MANY / 3) * 2 * 4096;
+    assert_true(heap->purged_bytes >= inner);
+    for (int i = 0; i < MANY; i += 3) unit_assert_filled(blocks[i], SIZE, (unsigned)i);
+    assert_sound();
+    for (int i = 0; i < 3 * LOOKS; i++) assert_false(look()); /* there is nothing more */
+}
+
+static void a_gate_that_is_closed_forbids_it(void **state)
+{
+    (void)state;
+    fill();
+    leave_lying();
+    for (int i = 0; i < LOOKS; i++) assert_false(look());
+    fake_os.now_ms += 60 * 1000;
+    assert_true(look());
+    assert_sound();
+}
+
+static void a_heap_in_use_is_left_alone(void **state)
+{
+    (void)state;
+    fill();
+    leave_lying();
+    fake_os.now_ms += 60 * 1000;
+    for (int i = 0; i < 5 * LOOKS; i++) {
+        for (int k = 0; k < 200; k++) blocks[3 * k + 1] = fh_heap_alloc(heap, SIZE, 16, NULL);
+        assert_false(look());
+        for (int k = 0; k < 200; k++) fh_heap_free(heap, blocks[3 * k + 1]);
+        if (i % 3 == 0) assert_false(look());
+    }
+    assert_sound();
+}
+
+static void turned_off_it_stays(void **state)
+{
+    (void)state;
+    fill();
+    leave_lying();
+    fh_options.give_back = 0;
+    fake_os.now_ms += 60 * 1000;
+    for (int i = 0; i < LOOKS; i++) assert_false(look());
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(after_some_quiet_looks_it_goes),
+    cmocka_unit_test(a_gate_that_is_closed_forbids_it),
+    cmocka_unit_test(a_heap_in_use_is_left_alone),
+    cmocka_unit_test(turned_off_it_stays),
+};
+UNIT_GROUP(core_idle);
