@@ -27,11 +27,13 @@ static void push_to_inbox(struct fh_state *owner, void *head, void *tail, size_t
 static void flush_slot(struct fh_state *state, struct fh_outgoing *slot)
 {
     if (slot->count == 0) return;
-    struct fh_outgoing batch = *slot;
-    *slot = (struct fh_outgoing){0};
-    fh_count_sub(&state->published.outgoing_objects, batch.count);
-    fh_count_sub(&state->published.outgoing_bytes, batch.bytes);
-    push_to_inbox(fh_state_by_id(batch.owner), batch.head, batch.tail, batch.count, batch.bytes);
+    uint32_t count = slot->count, bytes = slot->bytes;
+    void *head = slot->head, *tail = slot->tail;
+    slot->count = slot->bytes = 0;
+    slot->head = slot->tail = NULL; /* `last` goes on: the next batch will be linked to this one */
+    fh_count_sub(&state->published.outgoing_objects, count);
+    fh_count_sub(&state->published.outgoing_bytes, bytes);
+    push_to_inbox(fh_state_by_id(slot->owner), head, tail, count, bytes);
 }
 
 void fh_remote_flush(struct fh_state *state)
@@ -58,6 +60,9 @@ void fh_remote_free(struct fh_state *state, void *pointer, uint32_t entry)
         slot->owner = owner;
     }
     fh_guard_link(pointer, slot->head);
+    void **last = &slot->last[slot->next_last++ % FH_OUTGOING_AHEAD];
+    if (FH_LIKELY(class_bytes >= FH_AHEAD_LEAST)) fh_ahead_write(pointer, *last);
+    *last = pointer;
     if (!slot->head) slot->tail = pointer;
     slot->head = pointer;
     slot->count++;

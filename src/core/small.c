@@ -163,8 +163,8 @@ static void drain_inbox_to_cache(struct fh_state *state)
     for (void *list = fh_exchange_acquire(&state->inbox, NULL), *block = list; block; block = list) {
         uint32_t entry = fh_pagemap_get(block);
         follow(block, entry, &list);
-        if (list) __builtin_prefetch(list, 1); /* last written by another thread */
         size_t class_bytes = entry & FH_ENTRY_SIZE_MASK;
+        if (FH_LIKELY(class_bytes >= FH_AHEAD_LEAST)) fh_ahead_fetch(block);
         struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
         count++;
         bytes += class_bytes;

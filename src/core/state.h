@@ -33,15 +33,33 @@ enum fh_state_status {
 };
 
 /* Blocks of one other owner that this thread has freed and not handed over yet. */
+enum { FH_OUTGOING_AHEAD = 8 };
 struct fh_outgoing {
     uint32_t owner;
     uint32_t count;
     uint32_t bytes;
-    uint32_t unused;
+    uint32_t next_last; /* in the ring of the last blocks; each tells of the one that was collected so many before */
     void *head;
     void *tail;
+    void *last[FH_OUTGOING_AHEAD];
 };
 enum { FH_OUTGOING_SLOTS = 8, FH_OUTGOING_MOST = 32, FH_OUTGOING_MOST_BYTES = 4096 };
+
+/*
+ * The owner's way through a batch is from link to link, each a cache line that another thread wrote last. So a block
+ * with room for a third word holds there which will come some links later, to be fetched meanwhile. Nothing but that is
+ * done with the word, whatever the program may have written to it.
+ */
+enum { FH_AHEAD_LEAST = 32 };
+FH_INLINE void fh_ahead_write(void *block, const void *later)
+{
+    ((fh_word *)block)[2] = (uintptr_t)later ^ fh_guard_mark(fh_guard.secret, block);
+}
+FH_INLINE void fh_ahead_fetch(const void *block)
+{
+    uintptr_t later = (uintptr_t)(((const fh_word *)block)[2] ^ fh_guard_mark(fh_guard.secret, block));
+    __builtin_prefetch((const void *)later, 1);
+}
 
 /* A run of frees into one slab, of a class whose cache is full. Blocks between its start and `bytes` go straight onto
  * its list; when the run is counted, how many they were is added to the class's counter and, as room that each of them

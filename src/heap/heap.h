@@ -151,6 +151,8 @@ void fh_heap_set_top(struct fh_heap *heap, struct fh_chunk *start, size_t size);
 void fh_heap_begin_huge(struct fh_heap *heap, char *touched);
 void fh_heap_note_huge(struct fh_heap *heap);
 void fh_heap_end_huge(struct fh_heap *heap);
+/* Addresses from `to` on are not the heap's any more. */
+void fh_heap_cut_huge(struct fh_heap *heap, char *to);
 char *fh_heap_reach_of_huge(const struct fh_heap *heap);
 /* So much more at the end of the growing segment, or somewhat more, as far as `room` goes: no huge page is cut off. */
 size_t fh_heap_wish_for_huge(const struct fh_heap *heap, size_t wish, size_t room);

@@ -179,6 +179,7 @@ static bool give_back_break(struct fh_heap *heap, char *end, char *to)
     }
     size_t released = (size_t)(end - to);
     heap->mapped -= named;
+    fh_heap_cut_huge(heap, to);
     note_trim(heap, to);
     heap->growing->size -= released;
     fh_count_sub(&heap->total_bytes, released);

@@ -40,7 +40,14 @@ void fh_heap_end_huge(struct fh_heap *heap)
     if (!heap->huge_to) return;
     fh_os_advise_huge(heap->huge_from, (size_t)(heap->huge_to - heap->huge_from), false);
     heap->huge_from = heap->huge_to = NULL;
-    heap->huge_next = heap->fresh;
+    heap->huge_next = (char *)fh_align_up((uintptr_t)heap->fresh, HUGE_PAGE);
+}
+
+void fh_heap_cut_huge(struct fh_heap *heap, char *to)
+{
+    if (heap->huge_to <= to) return;
+    heap->huge_to = (char *)fh_align_down((uintptr_t)to, HUGE_PAGE);
+    if (heap->huge_to <= heap->huge_from) heap->huge_from = heap->huge_to = NULL;
 }
 
 void fh_heap_begin_huge(struct fh_heap *heap, char *touched)

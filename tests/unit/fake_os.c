@@ -132,6 +132,10 @@ bool fh_os_break_move(char *to)
     bool done = !refused(up ? FAKE_BREAK_UP : FAKE_BREAK_DOWN) && to >= break_start &&
                 (size_t)(to - break_start) <= fh_min(BREAK_ROOM, fake_os.break_most_bytes);
     if (done) move_break(to);
+    if (done && fake_os.huge_to > to && (size_t)(fake_os.huge_from - break_start) < BREAK_ROOM) {
+        fake_os.huge_to = (char *)fh_align_down((uintptr_t)to, 2 << 20);
+        if (fake_os.huge_to <= fake_os.huge_from) fake_os.huge_from = fake_os.huge_to = NULL;
+    }
     leave();
     return done;
 }
