@@ -4,7 +4,7 @@
  * Layer: pages. A page that goes back and comes again costs half a microsecond to twenty more than one that is left
  * alone, by the machine: it is tried out. So the first time memory is spared it goes; when it is wanted again, that
  * is a regret, and the gate stays closed until sixteen times the cost of the regret has passed, and for a second at
- * least. Thus whatever a program does, giving back takes at most about a sixteenth of its time, and one that uses its
+ * least, for twice as long when it comes again soon after. Thus whatever a program does, giving back takes at most about a sixteenth of its time, and one that uses its
  * memory in short periods keeps it. A gate is guarded by the lock of what it belongs to.
  */
 #ifndef FH_GATE_H
@@ -16,6 +16,8 @@ struct fh_gate {
     uint64_t closed_until_ms; /* on the clock of os.h; 0: open */
     uint64_t owed_until_us;   /* when sixteen times the cost of all regrets so far will have passed */
     uint32_t patience;        /* questions to be answered "closed" before the clock is asked again */
+    uint64_t regretted_until_ms; /* when what the last regrets have closed opens, or did */
+    uint32_t closed_least_ms;    /* for how long they closed it at least; 0: there were none */
 };
 
 /* Whether memory may be given back now; false for good while the option says so. */

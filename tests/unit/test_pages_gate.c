@@ -55,6 +55,28 @@ static void large_regrets_close_it_in_proportion(void **state)
     }
 }
 
+/* A program that wants its memory again every second and a half: regrets become rare. A long quiet, and it is as new. */
+static void regrets_that_come_again_close_it_for_longer(void **state)
+{
+    (void)state;
+    fake_os.now_ms = 5000;
+    struct fh_gate gate = {0};
+    int regrets = 0;
+    for (int tide = 0; tide < 60; tide++) {
+        if (is_open(&gate)) {
+            for (int i = 0; i < 10; i++) fh_gate_regret(&gate, 4096); /* those of one tide count as one */
+            regrets++;
+        }
+        fake_os.now_ms += 3 * SECOND / 2;
+    }
+    assert_in_range(regrets, 5, 7);
+    fake_os.now_ms += 600 * SECOND;
+    assert_true(is_open(&gate));
+    fh_gate_regret(&gate, 4096);
+    fake_os.now_ms += SECOND;
+    assert_true(is_open(&gate));
+}
+
 static void it_can_be_closed_for_a_time(void **state)
 {
     (void)state;
@@ -71,6 +93,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(it_is_open_at_first),
     cmocka_unit_test(a_regret_closes_it_for_a_second_at_least),
     cmocka_unit_test(large_regrets_close_it_in_proportion),
+    cmocka_unit_test(regrets_that_come_again_close_it_for_longer),
     cmocka_unit_test(it_can_be_closed_for_a_time),
 };
 UNIT_GROUP(gate);
