@@ -4,7 +4,7 @@
  *
  * Layer: api.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
