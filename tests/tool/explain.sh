@@ -75,7 +75,7 @@ if "$FREEHOLD" snapshot "$pid" -o before.snap >out 2>err; then
     done
     "$FREEHOLD" diff before.snap "$pid" >text || fail "diff: status $?"
     words=$(tr '\n' ' ' <text | tr -s ' ')
-    says "what grew Nothing grew. Of \"free\" there is"
+    says 'Of "free" there is'
     says 'as pages whose addresses are kept ("untouched").'
     silent 'Most grew'
     exec 4<&-

@@ -51,4 +51,4 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(none_unless_it_is_wanted),
     cmocka_unit_test(it_gives_back),
 };
-UNIT_GROUP(api_helper);
+UNIT_GROUP(helper);

@@ -95,4 +95,4 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_heap_in_use_is_left_alone),
     cmocka_unit_test(turned_off_it_stays),
 };
-UNIT_GROUP(core_idle);
+UNIT_GROUP(idle);

@@ -55,7 +55,8 @@ static void large_regrets_close_it_in_proportion(void **state)
     }
 }
 
-/* A program that wants its memory again every second and a half: regrets become rare. A long quiet, and it is as new. */
+/* A program that wants its memory again every second and a half: regrets become rare. A long quiet
+ * makes it as new. */
 static void regrets_that_come_again_close_it_for_longer(void **state)
 {
     (void)state;
