@@ -11,7 +11,7 @@
 
 enum {
     CLOSED_LEAST_MS = 1000,
-    CLOSED_LEAST_MOST_MS = 64 * 1000,
+    CLOSED_MOST_MS = 8000, /* memory that nobody uses any more should be back within 10 s (core/idle.c) */
     FORGOTTEN = 4, /* after so many times as long without a regret the next is like the first */
     LEAST_NS = 500,       /* what a page costs before that is known */
     SHARE = 16,           /* giving back may take one part in so many of the time */
@@ -68,10 +68,11 @@ void fh_gate_regret(struct fh_gate *gate, size_t bytes)
     if (now_ms >= gate->regretted_until_ms) { /* not one of those that come with the first */
         uint64_t last_ms = gate->closed_least_ms;
         bool again = last_ms && now_ms - gate->regretted_until_ms <= FORGOTTEN * last_ms;
-        gate->closed_least_ms = (uint32_t)(again ? fh_min(2 * last_ms, CLOSED_LEAST_MOST_MS) : CLOSED_LEAST_MS);
+        gate->closed_least_ms = (uint32_t)(again ? fh_min(2 * last_ms, CLOSED_MOST_MS) : CLOSED_LEAST_MS);
     }
     /* Regrets add up: the second of two must not hide behind the first. */
     gate->owed_until_us = fh_max(gate->owed_until_us, now_us) + cost_us(bytes) * SHARE;
+    gate->owed_until_us = fh_min(gate->owed_until_us, now_us + CLOSED_MOST_MS * 1000);
     gate->regretted_until_ms = fh_max(now_ms + gate->closed_least_ms, gate->owed_until_us / 1000);
     gate->closed_until_ms = fh_max(gate->closed_until_ms, gate->regretted_until_ms);
 }

@@ -4,9 +4,10 @@
  * Layer: pages. A page that goes back and comes again costs half a microsecond to twenty more than one that is left
  * alone, by the machine: it is tried out. So the first time memory is spared it goes; when it is wanted again, that
  * is a regret, and the gate stays closed until sixteen times the cost of the regret has passed, and for a second at
- * least, for twice as long when it comes again soon after. Thus whatever a program does, giving back takes at most
- * about a sixteenth of its time, and one that uses its memory in short periods keeps it. A gate is guarded by the
- * lock of what it belongs to.
+ * least, for twice as long when it comes again soon after; but never longer than 8 seconds, so that who looks later
+ * (core/idle.c) can give back within 10. Thus whatever a program does, giving back takes at most about a sixteenth of
+ * its time, more only where half a second of faults is at stake, and one that uses its memory in short periods keeps
+ * it. A gate is guarded by the lock of what it belongs to.
  */
 #ifndef FH_GATE_H
 #define FH_GATE_H
