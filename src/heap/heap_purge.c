@@ -3,8 +3,8 @@
  *
  * Layer: heap. Everything here runs with the heap's lock held. A process that goes idle calls nothing, so this is done
  * at the free that leaves most of the heap free, and at those that follow. From then on the heap is *returning*: a
- * chunk that a free has made larger is purged when frees move on to another place, and a sweep over all chunks, a few
- * at each free, takes what was free before. Purged pages that are allocated again are regretted (gate.h): that ends it.
+ * sweep over all chunks, a few at each free, begins whenever a part of the heap has become free; a chunk with as much
+ * to give as a huge page goes at once. Purged pages that are allocated again are regretted (gate.h): that ends it.
  *
  * Of a purged chunk the pages that went are remembered (struct fh_span), through splitting and coalescing, so that none
  * goes twice and the account knows them as untouched.
@@ -20,7 +20,7 @@ enum {
     AT_ONCE = 2 << 20,       /* a chunk with so much to give back does not wait for a sweep */
     SWEEPS = 64,             /* one for each such part of the heap that has become free, */
     SWEEP_MOST = 4 << 20,    /* for so much at most, and WORTH_IT at least: what an idle heap may keep */
-    STEP_BYTES = 2 << 20,    /* what one free gives back at most, beside its own block: about 80 microseconds */
+    STEP_BYTES = 2 << 20,    /* what one free gives back at most, beside its own block */
     STEP_CHUNKS = 64,        /* chunks that a sweep looks at in one step */
     EPOCH_BYTES = 2 << 20,   /* after so many bytes threads give up what they keep once more */
     REGRET_STEP = 256 << 10, /* bytes taken again that end it: less may be chance */
