@@ -47,13 +47,29 @@ bool fh_bins_peek(const struct fh_chunk *chunk, struct fh_chunk **next, struct f
 
 static void point(struct fh_chunk **place, const struct fh_chunk *chunk) { *place = mixed(place, chunk); }
 
+/* Behind all others; there are some. */
+static void insert_last(struct fh_bins *bins, struct fh_chunk *chunk, unsigned index)
+{
+    struct fh_chunk *last = bins->lasts[index - FH_BIN_PAGES_FIRST];
+    point(&chunk->next_free, NULL);
+    point(&chunk->previous_free, last);
+    point(&last->next_free, chunk);
+    bins->lasts[index - FH_BIN_PAGES_FIRST] = chunk;
+}
+
 void fh_bins_insert(struct fh_bins *bins, struct fh_chunk *chunk, size_t size)
 {
     unsigned index = fh_bins_index(size);
     struct fh_chunk *head = bins->heads[index];
+    bool has_pages = index >= FH_BIN_PAGES_FIRST;
+    if (head && has_pages && !fh_chunk_dirty_bytes(chunk)) {
+        insert_last(bins, chunk, index);
+        return;
+    }
     /* The lower of the two goes first: allocation then prefers low addresses, so that the top drains, for one compare
      * instead of a sorted list. */
-    if (!head || chunk < head) {
+    if (!head || chunk < head || (has_pages && !fh_chunk_dirty_bytes(head))) {
+        if (!head && has_pages) bins->lasts[index - FH_BIN_PAGES_FIRST] = chunk;
         point(&chunk->next_free, head);
         point(&chunk->previous_free, NULL);
         if (head) point(&head->previous_free, chunk);
@@ -64,6 +80,7 @@ void fh_bins_insert(struct fh_bins *bins, struct fh_chunk *chunk, size_t size)
         point(&chunk->previous_free, head);
         point(&head->next_free, chunk);
         if (second) point(&second->previous_free, chunk);
+        else if (has_pages) bins->lasts[index - FH_BIN_PAGES_FIRST] = chunk;
     }
     bins->words[index / 64] |= (uint64_t)1 << index % 64;
     bins->summary |= (uint64_t)1 << index / 64;
@@ -79,6 +96,7 @@ void fh_bins_remove(struct fh_bins *bins, struct fh_chunk *chunk, size_t size)
         fh_fault(FH_FAULT_DAMAGED_LINK, fh_chunk_payload(chunk), size - FH_CHUNK_TAG_BYTES,
                  (struct fh_place){"a free chunk", 0, -1});
     if (next) point(&next->previous_free, previous);
+    else if (index >= FH_BIN_PAGES_FIRST) bins->lasts[index - FH_BIN_PAGES_FIRST] = previous;
     if (previous) {
         point(&previous->next_free, next);
         return;
@@ -113,6 +131,20 @@ static unsigned next_filled(const struct fh_bins *bins, unsigned index)
     if (!summary) return FH_BIN_COUNT;
     unsigned filled = (unsigned)__builtin_ctzll(summary);
     return filled * 64 + (unsigned)__builtin_ctzll(bins->words[filled]);
+}
+
+unsigned fh_bins_next_below(const struct fh_bins *bins, unsigned index)
+{
+    while (index > FH_BIN_PAGES_FIRST) {
+        unsigned at = index - 1;
+        uint64_t word = bins->words[at / 64] << (63 - at % 64);
+        if (word) {
+            unsigned found = at - (unsigned)__builtin_clzll(word);
+            return found >= FH_BIN_PAGES_FIRST ? found : 0;
+        }
+        index = at / 64 * 64;
+    }
+    return 0;
 }
 
 struct fh_chunk *fh_bins_find(const struct fh_bins *bins, size_t size, size_t alignment, size_t phase)

@@ -18,7 +18,8 @@ enum {
     FH_BIN_FIRST_DOUBLING = 10,
     FH_BIN_LAST_DOUBLING = 46,
     FH_BIN_COUNT = FH_BIN_EXACT_COUNT + ((FH_BIN_LAST_DOUBLING - FH_BIN_FIRST_DOUBLING + 1) << FH_BIN_STEPS_SHIFT),
-    FH_BIN_WORDS = (FH_BIN_COUNT + 63) / 64
+    FH_BIN_WORDS = (FH_BIN_COUNT + 63) / 64,
+    FH_BIN_PAGES_FIRST = FH_BIN_EXACT_COUNT + (2 << FH_BIN_STEPS_SHIFT) /* of 4 KiB: whole pages may lie in a chunk */
 };
 FH_STATIC_ASSERT(1 << FH_BIN_FIRST_DOUBLING == FH_BIN_EXACT_LIMIT, "the two ranges of bins meet");
 FH_STATIC_ASSERT(FH_BIN_WORDS <= 64, "one word summarises the bitmap");
@@ -27,11 +28,17 @@ struct fh_bins {
     uint64_t summary;             /* bit i: words[i] is not 0 */
     uint64_t words[FH_BIN_WORDS]; /* bit b: bin b is not empty */
     struct fh_chunk *heads[FH_BIN_COUNT];
+    struct fh_chunk *lasts[FH_BIN_COUNT - FH_BIN_PAGES_FIRST]; /* of bins from that one on */
 };
 
 /* The bin that a free chunk of this size belongs to. */
 unsigned fh_bins_index(size_t size);
 
+/*
+ * In a bin whose chunks may have whole pages in them, those that have some in memory come before those that have none:
+ * who gives back finds the former at once, and allocation takes them first. Who changes that about a chunk inserts it
+ * anew.
+ */
 void fh_bins_insert(struct fh_bins *bins, struct fh_chunk *chunk, size_t size);
 void fh_bins_remove(struct fh_bins *bins, struct fh_chunk *chunk, size_t size);
 
@@ -39,6 +46,9 @@ void fh_bins_remove(struct fh_bins *bins, struct fh_chunk *chunk, size_t size);
  * there on; not removed. NULL when none is found; for alignments above 16 a fit may be missed, never a wrong one
  * returned. */
 struct fh_chunk *fh_bins_find(const struct fh_bins *bins, size_t size, size_t alignment, size_t phase);
+
+/* The last bin below `index` that is not empty and whose chunks may have whole pages in them; 0 for none. */
+unsigned fh_bins_next_below(const struct fh_bins *bins, unsigned index);
 
 /* For validators: what follows a free chunk in its bin, without stopping at damage; false when the link is damaged. */
 bool fh_bins_peek(const struct fh_chunk *chunk, struct fh_chunk **next, struct fh_chunk **previous);

@@ -23,6 +23,7 @@
 #include "classes.h"
 #include "fault.h"
 #include "guard.h"
+#include "os.h"
 
 struct fh_chunk {
     uint64_t tag;               /* only through the functions below */
@@ -81,6 +82,14 @@ FH_INLINE void fh_chunk_write_span(struct fh_chunk *chunk, struct fh_span span)
     purged->to = fh_guard_seal(span.to, (uintptr_t)&purged->to);
 }
 FH_INLINE size_t fh_span_bytes(struct fh_span span) { return span.from < span.to ? span.to - span.from : 0; }
+
+/* The whole pages within a free chunk, behind the words and before the footer. */
+FH_INLINE struct fh_span fh_chunk_inner_pages(const struct fh_chunk *chunk, size_t size)
+{
+    size_t page = fh_max(fh_os_page_size(), 4096);
+    return (struct fh_span){fh_align_up((uintptr_t)chunk + sizeof(struct fh_purged_chunk), page),
+                            fh_align_down((uintptr_t)chunk + size - 8, page)};
+}
 
 /*
  * A chunk that is a slab: its tag stands behind the slab's base, and in front of the tag, at the base, is the place for
@@ -150,6 +159,14 @@ FH_INLINE size_t fh_chunk_previous_size(const struct fh_chunk *chunk)
     if (FH_UNLIKELY(!fh_guard_is_sealed(*footer, (uintptr_t)footer)))
         fh_fault(FH_FAULT_DAMAGED_LINK, footer, SIZE_MAX, (struct fh_place){"a free chunk", 0, -1});
     return *footer & FH_TAG_CONTENT;
+}
+
+/* Bytes of whole pages in a free chunk that are in memory, as far as is known. */
+FH_INLINE size_t fh_chunk_dirty_bytes(const struct fh_chunk *chunk)
+{
+    uint64_t content = fh_chunk_read(chunk);
+    size_t inner = fh_span_bytes(fh_chunk_inner_pages(chunk, fh_chunk_size(content)));
+    return inner - fh_span_bytes(fh_chunk_span(chunk, content));
 }
 
 #endif

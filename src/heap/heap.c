@@ -59,7 +59,6 @@ FH_INLINE void take_free(struct fh_heap *heap, struct fh_chunk *chunk, uint64_t 
 {
     size_t size = fh_chunk_size(content);
     if (FH_UNLIKELY(content & FH_CHUNK_PURGED)) fh_heap_take_span(heap, chunk, content);
-    if (FH_UNLIKELY(chunk == heap->left)) heap->left = NULL;
     fh_bins_remove(&heap->bins, chunk, size);
     fh_count_sub(&heap->free_bytes, size);
 }
@@ -98,14 +97,14 @@ size_t fh_heap_release_chunk(struct fh_heap *heap, struct fh_chunk *chunk)
         if (next_content & FH_CHUNK_TOP) {
             fh_heap_set_top(heap, chunk, size + fh_chunk_size(next_content));
             forget_cursor(heap, chunk, size + fh_chunk_size(next_content));
-            if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, false);
+            if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, FH_SPAN_IN_TOP);
             return 0;
         }
         take_free(heap, next, next_content);
         size += fh_chunk_size(next_content);
     }
     make_free(heap, chunk, size);
-    if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, false);
+    if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, FH_SPAN_FORGOTTEN);
     forget_cursor(heap, chunk, size);
     if (FH_UNLIKELY(heap->returning)) fh_heap_note_free(heap, chunk, size, freed);
     return size;
@@ -151,7 +150,7 @@ static struct fh_chunk *alloc_from_bins(struct fh_heap *heap, size_t needed, siz
     } else {
         split(heap, chunk, size, needed, flags);
     }
-    if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, true);
+    if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, FH_SPAN_ALLOCATED);
     return chunk;
 }
 
@@ -241,7 +240,7 @@ struct fh_chunk *fh_heap_withhold(struct fh_heap *heap, struct fh_chunk *chunk, 
     if (from) make_free(heap, chunk, from);
     if (to < size) make_free(heap, rest, size - to);
     else fh_chunk_set_previous_in_use(rest, true);
-    if (heap->span_bytes) fh_heap_end_span(heap, false);
+    if (heap->span_bytes) fh_heap_end_span(heap, FH_SPAN_FORGOTTEN);
     fh_chunk_write(part, to - from, FH_CHUNK_IN_USE | (from ? 0 : FH_CHUNK_PREVIOUS_IN_USE));
     note_used(heap, to - from);
     fh_guard_link(fh_chunk_payload(part), NULL);
@@ -430,14 +429,14 @@ bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes, s
             note_unused(heap, size);
             split(heap, chunk, size + next_size, needed, 0);
             forget_cursor(heap, chunk, needed);
-            if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, true);
+            if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, FH_SPAN_ALLOCATED);
         }
     } else if (size - needed >= FH_CHUNK_LEAST || (next_free && size > needed)) {
         if (next_free) take_free(heap, next, next_content);
         else fh_chunk_set_previous_in_use(next, false);
         note_unused(heap, size);
         split(heap, chunk, next_free ? size + next_size : size, needed, 0);
-        if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, false);
+        if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, FH_SPAN_FORGOTTEN);
         forget_cursor(heap, chunk, size + (next_free ? next_size : 0));
     }
     if (done && needed < size) fh_heap_maybe_trim(heap, 0);

@@ -64,7 +64,6 @@ struct fh_heap {
     size_t since_epoch;        /* bytes purged since return_epoch rose */
     struct fh_span span;       /* purged pages of the free chunks that the operation at hand took out of their bins */
     size_t span_bytes;         /* of all of them; those that no free chunk has inherited */
-    struct fh_chunk *left;     /* the free chunk that the last free made larger */
     struct fh_chunk *withheld; /* atomic: of free memory, while its pages go without the lock; looks in use */
     size_t withheld_bytes;     /* of used_bytes: that chunk, which counts as cached; 0: none */
     struct fh_span withheld_span; /* those that have gone; written without the lock, by who withholds */
@@ -72,7 +71,10 @@ struct fh_heap {
     uint32_t withheld_times;      /* atomic: how often that has begun */
     size_t idle_used_bytes;       /* used_bytes at the first of the last looks for idleness (core/idle.c), */
     uint32_t idle_looks;          /* and how many there were since with no more in use */
-    struct fh_chunk *cursor;      /* how far a sweep over all chunks has come; NULL: there is none */
+    struct fh_span top_span;      /* purged pages in touched top are between these, */
+    size_t top_span_bytes;        /* and are so many bytes, about */
+    unsigned sweep_bin;           /* bins below it are to be swept; 0: no sweep is going on */
+    struct fh_chunk *cursor;      /* how far a trim has come (heap_trim.c), or one that could not end; NULL: none */
     struct fh_bins bins;
 };
 
@@ -181,12 +183,16 @@ void fh_heap_note_regret(struct fh_heap *heap, size_t bytes);
 /* A purged chunk has been taken out of its bin; a free chunk is made: what of the span lies in it, as a flag. */
 void fh_heap_take_span(struct fh_heap *heap, const struct fh_chunk *chunk, uint64_t content);
 unsigned fh_heap_inherit_span(struct fh_heap *heap, struct fh_chunk *chunk, size_t size);
-/* The operation is over; what no free chunk has inherited was allocated, or is forgotten. */
-void fh_heap_end_span(struct fh_heap *heap, bool allocated);
+/* The operation is over; what no free chunk has inherited was allocated, is part of top, or is forgotten. */
+enum fh_span_end { FH_SPAN_ALLOCATED, FH_SPAN_IN_TOP, FH_SPAN_FORGOTTEN };
+void fh_heap_end_span(struct fh_heap *heap, enum fh_span_end end);
+/* What top has of purged pages lies between these now: below `from` they were allocated, from `to` on top was trimmed.
+ */
+void fh_heap_cut_top_span(struct fh_heap *heap, uintptr_t from, uintptr_t to);
+/* Pages of a free chunk in its bin have gone. */
+void fh_heap_write_span(struct fh_heap *heap, struct fh_chunk *chunk, struct fh_span span);
 /* Gives back pages of a free chunk that are not purged, at most so many bytes of it; how many went. */
 size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t most_bytes);
-/* The whole pages within a free chunk, behind the words and before the footer. */
-struct fh_span fh_chunk_inner_pages(const struct fh_chunk *chunk, size_t size);
 /* Bytes `from` to `to` of a free chunk, or of top, look like a block that
  * waits to be freed until fh_heap_end_withheld: that block. What
  * remains on either side is free, and large enough for a chunk. Lock held. */
@@ -195,10 +201,6 @@ struct fh_chunk *fh_heap_withhold_top(struct fh_heap *heap, size_t from, size_t 
 /* What is withheld is free again, its pages in `withheld_span` purged; false when the kernel refuses to take the page
  * between them and those that were. Lock held. */
 bool fh_heap_end_withheld(struct fh_heap *heap);
-/* The segment that holds a chunk's tag; NULL for none. */
-struct fh_segment *fh_heap_segment_of(struct fh_heap *heap, const struct fh_chunk *chunk);
-/* Forgets the sweep and the last free; when a segment goes. */
-void fh_heap_stop_sweep(struct fh_heap *heap);
 
 /*
  * What is done from one release of a heap's lock to the next, and the most of it, in debug builds: for tests that it is

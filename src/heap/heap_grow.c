@@ -37,6 +37,7 @@ void fh_heap_set_top(struct fh_heap *heap, struct fh_chunk *start, size_t size)
     if (FH_UNLIKELY(at_window)) fh_heap_begin_huge(heap, touched);
     heap->top = start;
     fh_chunk_write(start, size, FH_CHUNK_TOP | FH_CHUNK_PREVIOUS_IN_USE);
+    if (FH_UNLIKELY(heap->top_span_bytes)) fh_heap_cut_top_span(heap, (uintptr_t)touched, UINTPTR_MAX);
     if (!grows) return;
     heap->fresh = touched;
     if (FH_UNLIKELY(at_window) && heap->huge_to) fh_heap_note_huge(heap);
@@ -161,6 +162,7 @@ static void note_trim(struct fh_heap *heap, char *to)
     if (heap->backed > to) heap->backed = to;
     if (heap->huge_to > to) fh_heap_end_huge(heap);
     heap->huge_next = to;
+    if (heap->top_span_bytes) fh_heap_cut_top_span(heap, 0, (uintptr_t)to);
     if (heap->fresh <= to) return;
     /* Trims with no growth between them are one: a heap that is torn down goes in many steps. */
     bool goes_on = heap->trimmed_bytes && heap->fresh <= heap->trimmed_to;
@@ -223,7 +225,7 @@ static void unmap_empty_segments(struct fh_heap *heap)
         }
         struct fh_segment *next = segment->next;
         size_t purged = fh_span_bytes(fh_chunk_span(first, content));
-        fh_heap_stop_sweep(heap);
+        heap->cursor = NULL;
         fh_bins_remove(&heap->bins, first, size);
         fh_pagemap_set(segment, whole, 0);
         if (!fh_wholesale_unmap(segment, whole)) { /* refused: it is ours as before */

@@ -3,11 +3,12 @@
  *
  * Layer: heap. Everything here runs with the heap's lock held. A process that goes idle calls nothing, so this is done
  * at the free that leaves most of the heap free, and at those that follow. From then on the heap is *returning*: a
- * sweep over all chunks, a few at each free, begins whenever a part of the heap has become free; a chunk with as much
- * to give as a huge page goes at once. Purged pages that are allocated again are regretted (gate.h): that ends it.
+ * sweep over the bins, from large chunks to small, some of it at each free, begins whenever a part of the heap has
+ * become free; a chunk with as much to give as a huge page goes at once. Purged pages that are allocated again are
+ * regretted (gate.h): that ends it.
  *
  * Of a purged chunk the pages that went are remembered (struct fh_span), through splitting and coalescing, so that none
- * goes twice and the account knows them as untouched.
+ * goes twice and the account knows them as untouched; in its bin it stands behind those that have pages to give.
  */
 #include "atomics.h"
 #include "heap.h"
@@ -21,18 +22,11 @@ enum {
     SWEEPS = 64,             /* one for each such part of the heap that has become free, */
     SWEEP_MOST = 4 << 20,    /* for so much at most, and WORTH_IT at least: what an idle heap may keep */
     STEP_BYTES = 2 << 20,    /* what one free gives back at most, beside its own block */
-    STEP_CHUNKS = 64,        /* chunks that a sweep looks at in one step */
+    STEP_CHUNKS = 64,        /* chunks that give in one step, at most */
     EPOCH_BYTES = 2 << 20,   /* after so many bytes threads give up what they keep once more */
     REGRET_STEP = 256 << 10, /* bytes taken again that end it: less may be chance */
     REFUSED_MS = 10 * 1000   /* for so long the kernel is not asked again (mlockall, seccomp) */
 };
-
-struct fh_span fh_chunk_inner_pages(const struct fh_chunk *chunk, size_t size)
-{
-    size_t page = fh_max(fh_os_page_size(), 4096);
-    return (struct fh_span){fh_align_up((uintptr_t)chunk + sizeof(struct fh_purged_chunk), page),
-                            fh_align_down((uintptr_t)chunk + size - 8, page)};
-}
 
 static bool discard(uintptr_t from, uintptr_t to)
 {
@@ -51,13 +45,21 @@ static void note_purged(struct fh_heap *heap, size_t bytes)
     fh_count_add(&heap->return_epoch, 1);
 }
 
-void fh_heap_stop_sweep(struct fh_heap *heap) { heap->cursor = heap->left = NULL; }
-
 static void stop_returning(struct fh_heap *heap)
 {
     heap->returning = false;
     heap->return_at_bytes = WORTH_IT;
-    fh_heap_stop_sweep(heap);
+    heap->sweep_bin = 0;
+}
+
+void fh_heap_write_span(struct fh_heap *heap, struct fh_chunk *chunk, struct fh_span span)
+{
+    uint64_t content = fh_chunk_read(chunk);
+    size_t size = fh_chunk_size(content);
+    fh_bins_remove(&heap->bins, chunk, size);
+    fh_chunk_write_span(chunk, span);
+    fh_chunk_write(chunk, size, (unsigned)(content & FH_CHUNK_FLAGS) | FH_CHUNK_PURGED);
+    fh_bins_insert(&heap->bins, chunk, size);
 }
 
 size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t most_bytes)
@@ -76,8 +78,7 @@ size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t 
         stop_returning(heap);
         return 0;
     }
-    fh_chunk_write_span(chunk, (struct fh_span){span.from - below, span.to + above});
-    fh_chunk_write(chunk, size, (unsigned)(content & FH_CHUNK_FLAGS) | FH_CHUNK_PURGED);
+    fh_heap_write_span(heap, chunk, (struct fh_span){span.from - below, span.to + above});
     note_purged(heap, below + above);
     return below + above;
 }
@@ -113,47 +114,52 @@ unsigned fh_heap_inherit_span(struct fh_heap *heap, struct fh_chunk *chunk, size
     return FH_CHUNK_PURGED;
 }
 
-void fh_heap_end_span(struct fh_heap *heap, bool allocated)
+void fh_heap_end_span(struct fh_heap *heap, enum fh_span_end end)
 {
+    struct fh_span span = heap->span, *in_top = &heap->top_span;
     size_t bytes = heap->span_bytes;
     heap->span = (struct fh_span){0, 0};
     heap->span_bytes = 0;
-    if (allocated) fh_heap_note_regret(heap, bytes);
+    if (end == FH_SPAN_ALLOCATED) fh_heap_note_regret(heap, bytes);
+    if (end != FH_SPAN_IN_TOP) return;
+    *in_top =
+        heap->top_span_bytes ? (struct fh_span){fh_min(span.from, in_top->from), fh_max(span.to, in_top->to)} : span;
+    heap->top_span_bytes += bytes;
+}
+
+void fh_heap_cut_top_span(struct fh_heap *heap, uintptr_t from, uintptr_t to)
+{
+    struct fh_span span = heap->top_span, left = {fh_max(span.from, from), fh_min(span.to, to)};
+    size_t bytes = heap->top_span_bytes;
+    if (fh_span_bytes(left) == fh_span_bytes(span)) return;
+    heap->top_span = left;
+    heap->top_span_bytes = bytes / 4096 * (fh_span_bytes(left) / 4096) / (fh_span_bytes(span) / 4096) * 4096;
+    if (from > span.from) fh_heap_note_regret(heap, bytes - heap->top_span_bytes);
 }
 
 void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size, size_t freed)
 {
     if (size < AT_ONCE) return;
-    size_t dirty =
-        fh_span_bytes(fh_chunk_inner_pages(chunk, size)) - fh_span_bytes(fh_chunk_span(chunk, fh_chunk_read(chunk)));
-    if (dirty >= AT_ONCE) fh_heap_purge_chunk(heap, chunk, fh_align_up(fh_max(STEP_BYTES, freed), 4096));
+    if (fh_chunk_dirty_bytes(chunk) >= AT_ONCE)
+        fh_heap_purge_chunk(heap, chunk, fh_align_up(fh_max(STEP_BYTES, freed), 4096));
 }
 
-struct fh_segment *fh_heap_segment_of(struct fh_heap *heap, const struct fh_chunk *chunk)
-{
-    struct fh_segment *segment = heap->segments;
-    while (segment && !fh_segment_holds(segment, chunk)) segment = segment->next;
-    return segment;
-}
-
-/* Some chunks from the cursor on; NULL at the end. */
+/* Some chunks with pages to give, from the largest on. */
 static void sweep(struct fh_heap *heap)
 {
-    struct fh_segment *segment = fh_heap_segment_of(heap, heap->cursor);
-    struct fh_chunk *chunk = heap->cursor;
     size_t most = STEP_BYTES;
-    for (int i = 0; segment && i < STEP_CHUNKS && most && heap->returning; i++) {
-        fh_heap_note_work(1, 0);
-        if (chunk >= fh_segment_end(segment) || chunk == heap->top) {
-            segment = segment->next;
-            chunk = segment ? fh_segment_first(segment) : NULL;
+    for (int chunks = 0; heap->sweep_bin && chunks < STEP_CHUNKS && most;) {
+        unsigned bin = fh_bins_next_below(&heap->bins, heap->sweep_bin);
+        struct fh_chunk *chunk = bin ? heap->bins.heads[bin] : NULL;
+        if (!chunk || !fh_chunk_dirty_bytes(chunk)) {
+            heap->sweep_bin = bin;
             continue;
         }
-        uint64_t content = fh_chunk_read(chunk);
-        if (!(content & FH_CHUNK_IN_USE)) most -= fh_heap_purge_chunk(heap, chunk, most);
-        if (most) chunk = fh_chunk_at(chunk, fh_chunk_size(content)); /* else there may be more of it */
+        heap->sweep_bin = bin + 1;
+        most -= fh_heap_purge_chunk(heap, chunk, most); /* which then stands behind the others, or ends the sweep */
+        fh_heap_note_work(1, 0);
+        chunks++;
     }
-    if (heap->returning) heap->cursor = segment ? chunk : NULL;
 }
 
 /* Giving back costs by the call more than by the page, and a sweep costs by the chunk: so not for every free. */
@@ -167,10 +173,9 @@ void fh_heap_look_around(struct fh_heap *heap)
 {
     /* Near a limit less of what is free may stay. */
     size_t dirty = heap->free_bytes - heap->purged_bytes, used = heap->used_bytes >> 2 * fh_limit_urgency();
-    /* A cursor in a heap that is not returning is that of heap_trim.c, or what a trim left that could not end. */
-    if (heap->cursor && heap->returning) {
+    if (heap->sweep_bin) {
         sweep(heap);
-        if (!heap->cursor && heap->returning) /* what is left is between blocks on their pages */
+        if (!heap->sweep_bin && heap->returning) /* what is left is between blocks on their pages */
             heap->return_at_bytes = heap->free_bytes - heap->purged_bytes + batch_of(heap);
         return;
     }
@@ -182,6 +187,6 @@ void fh_heap_look_around(struct fh_heap *heap)
     heap->returning = true;
     heap->regretted_bytes = 0;
     heap->return_at_bytes = 0; /* at each free from now on */
-    heap->cursor = fh_segment_first(heap->segments);
+    heap->sweep_bin = FH_BIN_COUNT;
     fh_count_add(&heap->return_epoch, 1);
 }

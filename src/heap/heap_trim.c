@@ -64,8 +64,7 @@ static bool join_spans(struct fh_heap *heap, struct fh_chunk *chunk, struct fh_s
     if (fh_span_bytes(whole) <= known) return true;
     if (joins_below && !close_gap(below.to, span.from)) return false;
     if (joins_above && !close_gap(span.to, above.from)) return false;
-    fh_chunk_write_span(chunk, whole);
-    fh_chunk_write(chunk, fh_chunk_size(content), (unsigned)(content & FH_CHUNK_FLAGS) | FH_CHUNK_PURGED);
+    fh_heap_write_span(heap, chunk, whole);
     fh_count_add(&heap->purged_bytes, fh_span_bytes(whole) - known);
     return true;
 }
@@ -172,12 +171,19 @@ static bool trim_top(struct fh_heap *heap, size_t keep_bytes)
     return any;
 }
 
+static struct fh_segment *segment_of(struct fh_heap *heap, const struct fh_chunk *chunk)
+{
+    struct fh_segment *segment = heap->segments;
+    while (segment && !fh_segment_holds(segment, chunk)) segment = segment->next;
+    return segment;
+}
+
 /* The next free chunk from the cursor on with whole pages in memory, among so many; the cursor stays on it. NULL for
  * none, and the cursor is then where to go on, or NULL at the end of the heap. */
 static struct fh_chunk *next_to_purge(struct fh_heap *heap, struct fh_span *pages, struct fh_span *gone)
 {
     struct fh_chunk *chunk = heap->cursor;
-    struct fh_segment *segment = fh_heap_segment_of(heap, chunk);
+    struct fh_segment *segment = segment_of(heap, chunk);
     for (int i = 0; segment && i < STEP_CHUNKS; i++) {
         fh_heap_note_work(1, 0);
         if (chunk >= fh_segment_end(segment) || chunk == heap->top) {
@@ -229,7 +235,7 @@ static bool purge_step(struct fh_heap *heap, bool *any)
     size_t from = slice.from == pages.from ? 0 : offset_of(chunk, slice.from);
     size_t to = slice.to == pages.to ? fh_chunk_size(fh_chunk_read(chunk)) : end_offset_of(chunk, slice.to);
     if (!give_back(heap, fh_heap_withhold(heap, chunk, from, to), slice)) {
-        fh_heap_stop_sweep(heap);
+        heap->cursor = NULL;
         return false;
     }
     *any = true;
