@@ -91,14 +91,15 @@ void fh_small_release_empty(struct fh_state *state);
 void fh_small_slab_changed(struct fh_state *state, struct fh_run *run);
 /* Brings the counters up to what runs of frees have done, and lets the runs end. */
 void fh_small_end_runs(struct fh_state *state);
-void fh_small_end_run(struct fh_state *state, size_t class_bytes);
+uint32_t fh_small_end_run(struct fh_state *state, size_t class_bytes);
 /* Giving back: return.c. At slow steps of a free; and for a slab that a run of frees has left. */
 void fh_return_step(struct fh_state *state);
 /* A run of frees begins in the slab: while slabs are cut up, it is looked at before its last object is free. */
 void fh_return_enter_slab(struct fh_state *state, struct fh_slab *slab);
 /* Slabs do not suffice: a new one is opened. */
 void fh_return_demand(struct fh_state *state);
-void fh_return_left_slab(struct fh_state *state, struct fh_slab *slab);
+/* A run of frees, of so many blocks so far, leaves a slab behind, or nearly all of it is free. */
+void fh_return_left_slab(struct fh_state *state, struct fh_slab *slab, uint32_t blocks);
 /* Hand-over of blocks to other owners: remote.c. */
 void fh_remote_free(struct fh_state *state, void *pointer, uint32_t entry);
 void fh_remote_flush(struct fh_state *state);

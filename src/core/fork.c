@@ -81,7 +81,7 @@ static void *lost_slice(struct fh_heap *heap)
 {
     if (!heap->withheld || heap->withheld_by == fh_os_self()) return NULL;
     heap->withheld_by = FH_WITHHELD_BY_NOBODY;
-    heap->withheld_span = (struct fh_span){0, 0}; /* it may be half written */
+    heap->withheld_span = (struct fh_span){0, 0};      /* it may be half written */
     bool in_the_middle = fh_lock_is_mine(&heap->lock); /* a signal handler: later, in fh_fork_settle */
     return in_the_middle ? NULL : fh_chunk_payload(heap->withheld);
 }

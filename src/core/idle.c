@@ -12,9 +12,9 @@
 #include "state.h"
 
 enum {
-    QUIET_LOOKS = 3,       /* in a row; then it has left lying what is free */
-    WORTH_IT = 128 << 10,  /* free bytes in memory, */
-    RISE_SHARE = 8         /* of which so large a part may have been wanted meanwhile */
+    QUIET_LOOKS = 3,      /* in a row; then it has left lying what is free */
+    WORTH_IT = 128 << 10, /* free bytes in memory, */
+    CHANGE_SHARE = 8      /* of which so large a part may have been wanted meanwhile, or have become free */
 };
 
 /* Bytes of it that are free and in memory. Lock held. */
@@ -28,7 +28,9 @@ static size_t spare_of(const struct fh_heap *heap)
 static bool is_left_lying(struct fh_heap *heap, size_t *spare)
 {
     *spare = spare_of(heap);
-    if (heap->used_bytes > heap->idle_used_bytes + *spare / RISE_SHARE) heap->idle_looks = 0;
+    size_t least = fh_min(heap->used_bytes, heap->idle_used_bytes),
+           most = fh_max(heap->used_bytes, heap->idle_used_bytes);
+    if (most - least > *spare / CHANGE_SHARE) heap->idle_looks = 0;
     if (heap->idle_looks == 0 || heap->used_bytes < heap->idle_used_bytes) heap->idle_used_bytes = heap->used_bytes;
     if (*spare < WORTH_IT || heap->idle_looks++ < QUIET_LOOKS) return false;
     return fh_gate_is_past(&heap->gate) && fh_gate_is_past(&heap->top_gate);

@@ -3,10 +3,11 @@
  *
  * Layer: core. A thread works on its own slabs, at steps that are slow already: a slab has become empty or usable
  * again, a run of frees has moved to another slab. When more than half of what is in a thread's slabs is free, they are
- * looked through, one or two at each step, and those with few live objects are cut up (slab_cut.c); after that, those
- * that runs leave behind. Whether the pages then go to the kernel is the heap's decision (heap_purge.c). When a heap
- * begins to give back, and again after some megabytes, its threads empty their caches, since each block there holds a
- * page.
+ * looked through, one or two at each step, and those with few live objects are cut up (slab_cut.c), as are those that
+ * long runs leave behind. Who frees in no order comes back to every slab, and cutting one costs as much as a hundred
+ * frees: then only as many are cut as that pays for. Whether the pages then go to the kernel is the heap's decision
+ * (heap_purge.c). When a heap begins to give back, and again after some megabytes, its threads empty their caches,
+ * since each block there holds a page.
  */
 #include "atomics.h"
 #include "core.h"
@@ -17,7 +18,9 @@
 enum {
     WORTH_IT = 512 << 10, /* free bytes in a thread's slabs below which nothing is done */
     STEP_SLABS = 8,       /* slabs looked at in one step */
-    STEP_CUTS = 2,        /* cut up in one: 10 microseconds each */
+    STEP_CUTS = 2,        /* cut up in one: 10 microseconds each, */
+    CUT_COST = 64,        /* paid with so many frees */
+    LONG_RUN = 32,        /* one object in so many of a slab */
     CACHE_BYTES = 1024,   /* of each class that a thread keeps meanwhile: each block there holds a page */
     LOOK_EVERY = 8,       /* steps between two looks at the sums */
     AGAIN_MS = 1000       /* from one time to the next */
@@ -39,9 +42,9 @@ static void cut(struct fh_state *state, struct fh_slab *slab)
     fh_heap_let_go(heap);
 }
 
-void fh_return_left_slab(struct fh_state *state, struct fh_slab *slab)
+void fh_return_left_slab(struct fh_state *state, struct fh_slab *slab, uint32_t blocks)
 {
-    if (state->cutting && fh_slab_is_sparse(slab)) cut(state, slab);
+    if (state->cutting && fh_slab_is_sparse(slab) && blocks >= slab->carved / LONG_RUN) cut(state, slab);
 }
 
 /* The last of a class's usable slabs comes to the front, and is cut up if it is sparse. */
@@ -61,6 +64,8 @@ static void sweep_step(struct fh_state *state)
         fh_list_remove(&slab->link);
         fh_list_push_front(&class->usable, &slab->link);
         if (!fh_slab_is_sparse(slab)) continue;
+        if (state->cut_credit < CUT_COST) return;
+        state->cut_credit -= CUT_COST;
         cut(state, slab);
         cuts++;
     }
@@ -70,6 +75,7 @@ static void start_cutting(struct fh_state *state)
 {
     fh_gate_close(&state->cut_gate, AGAIN_MS);
     state->cutting = true;
+    state->cut_credit = 0;
     state->sweep_bytes = 0;
     state->sweep_left = 0;
     fh_state_flush(state);

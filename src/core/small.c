@@ -40,15 +40,17 @@ static struct fh_run *run_of(struct fh_state *state, size_t class_bytes)
     return &state->runs[(class_bytes ^ (state->cache.tag & FH_CACHE_ASIDE)) / FH_ALIGNMENT];
 }
 
-/* Counts what the class's run has put onto its slab's list, and lets the run end. */
-void fh_small_end_run(struct fh_state *state, size_t class_bytes)
+/* Counts what the class's run has put onto its slab's list, and lets the run end: how many blocks. */
+uint32_t fh_small_end_run(struct fh_state *state, size_t class_bytes)
 {
     struct fh_run *run = run_of(state, class_bytes);
-    if (!run->bytes) return;
+    if (!run->bytes) return 0;
     uint32_t blocks = run->slab->free_count - run->counted;
     fh_count_add(&run->slab->class->listed, blocks);
     fh_cache_free_bin(&state->cache, class_bytes)->room += (int32_t)blocks;
     *run = (struct fh_run){0};
+    state->cut_credit += blocks;
+    return blocks;
 }
 
 void fh_small_end_runs(struct fh_state *state)
@@ -83,7 +85,7 @@ void fh_small_slab_changed(struct fh_state *state, struct fh_run *run)
 {
     struct fh_slab *slab = run->slab;
     fh_slab_relist(slab);
-    if (!fh_slab_is_empty(slab)) fh_return_left_slab(state, slab);
+    if (!fh_slab_is_empty(slab)) fh_return_left_slab(state, slab, slab->free_count - run->counted);
     else if (!is_reserve(slab)) release_slab(state, slab);
     fh_return_step(state);
 }
@@ -105,8 +107,8 @@ static void leave_run(struct fh_state *state, size_t class_bytes)
 {
     struct fh_run *run = run_of(state, class_bytes);
     struct fh_slab *left = run->bytes ? run->slab : NULL;
-    fh_small_end_run(state, class_bytes);
-    if (left) fh_return_left_slab(state, left);
+    uint32_t blocks = fh_small_end_run(state, class_bytes);
+    if (left) fh_return_left_slab(state, left, blocks);
 }
 
 /* Back to its slab, by way of the class's run, which takes room in the cache that the run's end gives back. */

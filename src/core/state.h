@@ -83,18 +83,19 @@ struct fh_state {
     struct fh_medium medium;
     struct fh_outgoing outgoing[FH_OUTGOING_SLOTS];
     struct fh_state_published published;
-    struct fh_run runs[FH_CACHE_BINS];  /* by bin of frees: where blocks that the cache has no room for go */
-    struct fh_heap *heap;               /* where new chunks come from */
-    struct fh_sampling *sampling;       /* sampling.h; NULL while nothing was ever sampled */
-    uintptr_t thread;                   /* fh_os_self() of the thread that runs it */
-    size_t cache_bytes;                 /* capacity of each class; 0 while a special mode is on */
-    uint32_t id;                        /* from 1; the owner in the page map */
-    uint32_t frozen_heaps;              /* between a fork's prepare and its end: how many heaps this thread froze */
-    uint32_t unwanted_trims_seen;       /* of its heap; see route.c */
-    struct fh_gate cut_gate;            /* giving back: return.c */
-    uint32_t return_epoch;              /* the last of its heap's that it has seen */
+    struct fh_run runs[FH_CACHE_BINS]; /* by bin of frees: where blocks that the cache has no room for go */
+    struct fh_heap *heap;              /* where new chunks come from */
+    struct fh_sampling *sampling;      /* sampling.h; NULL while nothing was ever sampled */
+    uintptr_t thread;                  /* fh_os_self() of the thread that runs it */
+    size_t cache_bytes;                /* capacity of each class; 0 while a special mode is on */
+    uint32_t id;                       /* from 1; the owner in the page map */
+    uint32_t frozen_heaps;             /* between a fork's prepare and its end: how many heaps this thread froze */
+    uint32_t unwanted_trims_seen;      /* of its heap; see route.c */
+    struct fh_gate cut_gate;           /* giving back: return.c */
+    uint32_t return_epoch;             /* the last of its heap's that it has seen */
     uint32_t return_steps;
     bool cutting;        /* sparse slabs are cut up */
+    uint32_t cut_credit; /* blocks freed to slabs since then that no cut has been paid with yet */
     size_t sweep_bytes;  /* class that the sweep over all slabs has come to; above FH_SMALL_MOST at its end */
     size_t sweep_left;   /* slabs of it yet to be looked at, at most */
     struct fh_moves moves;

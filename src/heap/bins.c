@@ -47,14 +47,19 @@ bool fh_bins_peek(const struct fh_chunk *chunk, struct fh_chunk **next, struct f
 
 static void point(struct fh_chunk **place, const struct fh_chunk *chunk) { *place = mixed(place, chunk); }
 
-/* Behind all others; there are some. */
-static void insert_last(struct fh_bins *bins, struct fh_chunk *chunk, unsigned index)
+/* Some of its pages went back to the kernel. */
+FH_INLINE bool is_purged(const struct fh_chunk *chunk) { return fh_chunk_raw_tag(chunk) & FH_CHUNK_PURGED; }
+
+/* Behind all others, if there are some and the chunk has no pages to give; false when it is to go where any does. */
+FH_NOINLINE static bool insert_last(struct fh_bins *bins, struct fh_chunk *chunk, unsigned index)
 {
+    if (!bins->heads[index] || fh_chunk_dirty_bytes(chunk)) return false;
     struct fh_chunk *last = bins->lasts[index - FH_BIN_PAGES_FIRST];
     point(&chunk->next_free, NULL);
     point(&chunk->previous_free, last);
     point(&last->next_free, chunk);
     bins->lasts[index - FH_BIN_PAGES_FIRST] = chunk;
+    return true;
 }
 
 void fh_bins_insert(struct fh_bins *bins, struct fh_chunk *chunk, size_t size)
@@ -62,13 +67,10 @@ void fh_bins_insert(struct fh_bins *bins, struct fh_chunk *chunk, size_t size)
     unsigned index = fh_bins_index(size);
     struct fh_chunk *head = bins->heads[index];
     bool has_pages = index >= FH_BIN_PAGES_FIRST;
-    if (head && has_pages && !fh_chunk_dirty_bytes(chunk)) {
-        insert_last(bins, chunk, index);
-        return;
-    }
+    if (FH_UNLIKELY(is_purged(chunk)) && insert_last(bins, chunk, index)) return;
     /* The lower of the two goes first: allocation then prefers low addresses, so that the top drains, for one compare
      * instead of a sorted list. */
-    if (!head || chunk < head || (has_pages && !fh_chunk_dirty_bytes(head))) {
+    if (!head || chunk < head || FH_UNLIKELY(is_purged(head))) {
         if (!head && has_pages) bins->lasts[index - FH_BIN_PAGES_FIRST] = chunk;
         point(&chunk->next_free, head);
         point(&chunk->previous_free, NULL);
@@ -132,6 +134,8 @@ static unsigned next_filled(const struct fh_bins *bins, unsigned index)
     unsigned filled = (unsigned)__builtin_ctzll(summary);
     return filled * 64 + (unsigned)__builtin_ctzll(bins->words[filled]);
 }
+
+struct fh_chunk *fh_bins_next(const struct fh_chunk *chunk) { return follow(&chunk->next_free); }
 
 unsigned fh_bins_next_below(const struct fh_bins *bins, unsigned index)
 {

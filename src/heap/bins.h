@@ -35,9 +35,8 @@ struct fh_bins {
 unsigned fh_bins_index(size_t size);
 
 /*
- * In a bin whose chunks may have whole pages in them, those that have some in memory come before those that have none:
- * who gives back finds the former at once, and allocation takes them first. Who changes that about a chunk inserts it
- * anew.
+ * In a bin whose chunks may have whole pages in them, those of which all pages went back to the kernel come last: who
+ * gives back finds the others at once, and allocation takes them first. Who changes that about a chunk inserts it anew.
  */
 void fh_bins_insert(struct fh_bins *bins, struct fh_chunk *chunk, size_t size);
 void fh_bins_remove(struct fh_bins *bins, struct fh_chunk *chunk, size_t size);
@@ -47,6 +46,8 @@ void fh_bins_remove(struct fh_bins *bins, struct fh_chunk *chunk, size_t size);
  * returned. */
 struct fh_chunk *fh_bins_find(const struct fh_bins *bins, size_t size, size_t alignment, size_t phase);
 
+/* What follows a free chunk in its bin; NULL at the end. */
+struct fh_chunk *fh_bins_next(const struct fh_chunk *chunk);
 /* The last bin below `index` that is not empty and whose chunks may have whole pages in them; 0 for none. */
 unsigned fh_bins_next_below(const struct fh_bins *bins, unsigned index);
 

@@ -73,6 +73,8 @@ struct fh_heap {
     uint32_t idle_looks;          /* and how many there were since with no more in use */
     struct fh_span top_span;      /* purged pages in touched top are between these, */
     size_t top_span_bytes;        /* and are so many bytes, about */
+    struct fh_span freed_last;    /* the free chunk that the last free has made */
+    uint32_t hole_credit;         /* what frees have paid for giving back small holes */
     unsigned sweep_bin;           /* bins below it are to be swept; 0: no sweep is going on */
     struct fh_chunk *cursor;      /* how far a trim has come (heap_trim.c), or one that could not end; NULL: none */
     struct fh_bins bins;

@@ -7,6 +7,10 @@
  * become free; a chunk with as much to give as a huge page goes at once. Purged pages that are allocated again are
  * regretted (gate.h): that ends it.
  *
+ * A call to the kernel for a few pages costs more than these cost to get. Where frees go through memory in order, what
+ * they leave behind stays as it is, and small holes go too; frees in no order come back to every hole, which grows and
+ * goes when it is large: until then only a few are given back, for the case that this is all.
+ *
  * Of a purged chunk the pages that went are remembered (struct fh_span), through splitting and coalescing, so that none
  * goes twice and the account knows them as untouched; in its bin it stands behind those that have pages to give.
  */
@@ -17,12 +21,17 @@
 #include "os.h"
 
 enum {
-    WORTH_IT = 1 << 20,      /* free bytes below which nothing is done: what an idle heap may keep */
-    AT_ONCE = 2 << 20,       /* a chunk with so much to give back does not wait for a sweep */
-    SWEEPS = 64,             /* one for each such part of the heap that has become free, */
-    SWEEP_MOST = 4 << 20,    /* for so much at most, and WORTH_IT at least: what an idle heap may keep */
-    STEP_BYTES = 2 << 20,    /* what one free gives back at most, beside its own block */
-    STEP_CHUNKS = 64,        /* chunks that give in one step, at most */
+    WORTH_IT = 1 << 20,     /* free bytes below which nothing is done: what an idle heap may keep */
+    AT_ONCE = 2 << 20,      /* a chunk with so much to give back does not wait for a sweep */
+    SWEEPS = 64,            /* one for each such part of the heap that has become free, */
+    SWEEP_MOST = 4 << 20,   /* for so much at most, and WORTH_IT at least: what an idle heap may keep */
+    STEP_BYTES = 2 << 20,   /* what one free gives back at most, beside its own block */
+    STEP_CHUNKS = 64,       /* chunks that give in one step, at most */
+    SMALL_HOLE = 64 << 10,  /* chunks below this have their price, */
+    HOLE_COST = 16,         /* which is paid with frees: so much for each, */
+    NEAR_CREDIT = 32,       /* so much by a free */
+    NEAR_BYTES = 256 << 10, /* within this of the last one, and 1 by any other */
+    CREDIT_MOST = 64 << 10,
     EPOCH_BYTES = 2 << 20,   /* after so many bytes threads give up what they keep once more */
     REGRET_STEP = 256 << 10, /* bytes taken again that end it: less may be chance */
     REFUSED_MS = 10 * 1000   /* for so long the kernel is not asked again (mlockall, seccomp) */
@@ -137,11 +146,37 @@ void fh_heap_cut_top_span(struct fh_heap *heap, uintptr_t from, uintptr_t to)
     if (from > span.from) fh_heap_note_regret(heap, bytes - heap->top_span_bytes);
 }
 
+/* Giving back costs by the call more than by the page, and a sweep costs by the chunk: so not for every free. */
+static size_t batch_of(const struct fh_heap *heap)
+{
+    size_t batch = fh_min((heap->used_bytes + heap->free_bytes) / SWEEPS, SWEEP_MOST);
+    return fh_max(batch, WORTH_IT);
+}
+
+static bool is_near(uintptr_t a, uintptr_t b) { return a - b + NEAR_BYTES < 2 * NEAR_BYTES; }
+
 void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size, size_t freed)
 {
+    struct fh_span here = {(uintptr_t)chunk, (uintptr_t)chunk + size};
+    bool near = is_near(here.from, heap->freed_last.from) || is_near(here.to, heap->freed_last.to);
+    heap->hole_credit = fh_min(heap->hole_credit + (near ? NEAR_CREDIT : 1), CREDIT_MOST);
+    heap->freed_last = here;
+    /* What was left at the last sweep may have been allocated since. */
+    heap->return_at_bytes = fh_min(heap->return_at_bytes, heap->free_bytes - heap->purged_bytes + batch_of(heap));
     if (size < AT_ONCE) return;
     if (fh_chunk_dirty_bytes(chunk) >= AT_ONCE)
         fh_heap_purge_chunk(heap, chunk, fh_align_up(fh_max(STEP_BYTES, freed), 4096));
+}
+
+/* The first chunk of a bin with pages to give. Chunks of less than two pages need not have a whole one in them. */
+static struct fh_chunk *first_to_give(const struct fh_heap *heap, unsigned bin)
+{
+    struct fh_chunk *chunk = heap->bins.heads[bin];
+    for (int looked = 0; chunk && looked < STEP_CHUNKS; looked++, chunk = fh_bins_next(chunk)) {
+        if (fh_chunk_dirty_bytes(chunk)) return chunk;
+        if (fh_chunk_read(chunk) & FH_CHUNK_PURGED) break; /* they come last */
+    }
+    return NULL;
 }
 
 /* Some chunks with pages to give, from the largest on. */
@@ -150,23 +185,23 @@ static void sweep(struct fh_heap *heap)
     size_t most = STEP_BYTES;
     for (int chunks = 0; heap->sweep_bin && chunks < STEP_CHUNKS && most;) {
         unsigned bin = fh_bins_next_below(&heap->bins, heap->sweep_bin);
-        struct fh_chunk *chunk = bin ? heap->bins.heads[bin] : NULL;
-        if (!chunk || !fh_chunk_dirty_bytes(chunk)) {
+        struct fh_chunk *chunk = bin ? first_to_give(heap, bin) : NULL;
+        if (!chunk) {
             heap->sweep_bin = bin;
             continue;
+        }
+        if (bin < fh_bins_index(SMALL_HOLE)) {
+            if (heap->hole_credit < HOLE_COST) {
+                heap->sweep_bin = 0;
+                break;
+            }
+            heap->hole_credit -= HOLE_COST;
         }
         heap->sweep_bin = bin + 1;
         most -= fh_heap_purge_chunk(heap, chunk, most); /* which then stands behind the others, or ends the sweep */
         fh_heap_note_work(1, 0);
         chunks++;
     }
-}
-
-/* Giving back costs by the call more than by the page, and a sweep costs by the chunk: so not for every free. */
-static size_t batch_of(const struct fh_heap *heap)
-{
-    size_t batch = fh_min((heap->used_bytes + heap->free_bytes) / SWEEPS, SWEEP_MOST);
-    return fh_max(batch, WORTH_IT);
 }
 
 void fh_heap_look_around(struct fh_heap *heap)

@@ -125,6 +125,59 @@ static void low_addresses_are_preferred(void **state)
     assert_null(next);
 }
 
+/* All its whole pages have gone, or all but one. */
+static struct fh_chunk *purged(struct fh_chunk *chunk, bool all)
+{
+    size_t size = fh_chunk_size(fh_chunk_read(chunk));
+    struct fh_span span = fh_chunk_inner_pages(chunk, size);
+    if (!all) span.to -= 4096;
+    fh_chunk_write(chunk, size, FH_CHUNK_PREVIOUS_IN_USE | FH_CHUNK_PURGED);
+    fh_chunk_write_span(chunk, span);
+    return chunk;
+}
+
+static void what_has_gone_comes_last(void **state)
+{
+    (void)state;
+    enum { SIZE = 65536 };
+    struct fh_chunk *gone = purged(chunk_of_size(SIZE), true), *gone_too = purged(chunk_of_size(SIZE), true);
+    struct fh_chunk *low = chunk_of_size(SIZE), *partly = purged(chunk_of_size(SIZE), false);
+    struct fh_chunk *order[] = {low, partly, gone_too, gone};
+    for (int from = 0; from < 2; from++) {
+        insert(from ? low : gone_too);
+        insert(from ? partly : gone);
+        insert(from ? gone_too : low);
+        insert(from ? gone : partly);
+        for (int i = 0; i < 4; i++) {
+            assert_ptr_equal(i ? fh_bins_next(order[i - 1]) : fh_bins_find(&bins, SIZE, 16, 0), order[i]);
+            assert_ptr_equal(fh_bins_next(order[3]), NULL);
+        }
+        take_out(gone); /* the last of the bin changes */
+        insert(gone);
+        for (int i = 0; i < 4; i++) {
+            assert_ptr_equal(fh_bins_find(&bins, SIZE, 16, 0), order[i]);
+            take_out(order[i]);
+        }
+        insert(low); /* and all is as it was */
+        take_out(low);
+    }
+}
+
+static void bins_with_pages_are_found_downwards(void **state)
+{
+    (void)state;
+    struct fh_chunk *chunks[] = {chunk_of_size(4080), chunk_of_size(4096), chunk_of_size(70000 - 70000 % 16),
+                                 chunk_of_size(4 << 20)};
+    assert_int_equal(fh_bins_next_below(&bins, FH_BIN_COUNT), 0);
+    for (int i = 0; i < 4; i++) insert(chunks[i]);
+    unsigned index = FH_BIN_COUNT;
+    for (int i = 3; i >= 1; i--) {
+        index = fh_bins_next_below(&bins, index);
+        assert_int_equal(index, fh_bins_index(fh_chunk_size(fh_chunk_read(chunks[i]))));
+    }
+    assert_int_equal(fh_bins_next_below(&bins, index), 0); /* too small for a page */
+}
+
 /* A bin above 1 KiB has several sizes; a search looks into the first few for one that fits. */
 static void a_bin_of_many_sizes_is_looked_through(void **state)
 {
@@ -246,6 +299,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(bitmaps_follow_the_bins),
     cmocka_unit_test(find_gives_the_least_bin_that_fits),
     cmocka_unit_test(low_addresses_are_preferred),
+    cmocka_unit_test(what_has_gone_comes_last),
+    cmocka_unit_test(bins_with_pages_are_found_downwards),
     cmocka_unit_test(a_bin_of_many_sizes_is_looked_through),
     cmocka_unit_test(aligned_offsets),
     cmocka_unit_test(aligned_search_never_gives_what_does_not_fit),

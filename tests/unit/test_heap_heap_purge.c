@@ -116,7 +116,10 @@ static void spans_are_inherited(void **state)
     set_up();
     drop_most(0);
     size_t purged = heap->purged_bytes;
-    char *p = fh_heap_alloc(heap, 9 * SIZE, 16, NULL);
+    char *p = fh_heap_alloc(heap, 9 * SIZE, 16, NULL), *there[MANY];
+    int count = 0;
+    for (; heap->purged_bytes == purged; p = fh_heap_alloc(heap, 9 * SIZE, 16, NULL)) there[count++] = p;
+    assert_true(count > 0); /* what is in memory comes first */
     assert_sound();
     assert_true(heap->purged_bytes < purged && heap->purged_bytes > purged - 9 * SIZE - 8192);
     purged = heap->purged_bytes;
@@ -130,9 +133,48 @@ static void spans_are_inherited(void **state)
     void *aligned = fh_heap_alloc(heap, 9000, 8192, NULL);
     assert_sound();
     fh_heap_free(heap, aligned);
+    while (count > 0) fh_heap_free(heap, there[--count]);
     for (int i = 0; i < MANY; i += EVERY) fh_heap_free(heap, blocks[i]); /* one great hole, and then the top */
     assert_sound();
     assert_int_equal(heap->used_bytes, 0);
+}
+
+/* Frees that jump about: the holes that they leave may grow yet, and a call for each would cost more than it gives. */
+static void frees_in_no_order_give_back_little(void **state)
+{
+    (void)state;
+    enum { JUMP = 1201 }; /* coprime to MANY; far more than what counts as near */
+    set_up();
+    for (int i = 0, k = 0; i < MANY; i++, k = (k + JUMP) % MANY)
+        if (k % 4) fh_heap_free(heap, blocks[k]); /* holes of 9000 bytes, one or two pages */
+    size_t jumping = heap->purged_bytes;
+    assert_true(heap->returning);
+    for (int i = 0; i < MANY; i++)
+        if (i % 4) blocks[i] = fh_heap_alloc(heap, SIZE, 16, NULL);
+    fake_os.now_ms += 60 * 1000;
+    for (int i = 0; i < MANY; i++)
+        if (i % 4) fh_heap_free(heap, blocks[i]);
+    print_message("purged: %zu jumping about, %zu in order\n", jumping, heap->purged_bytes);
+    assert_true(heap->purged_bytes > FH_MIB && jumping < heap->purged_bytes / 4);
+    assert_sound();
+}
+
+/* A hole whose pages have gone becomes part of top, and top gives it out again: that is wanted again as well. */
+static void what_top_takes_in_is_regretted(void **state)
+{
+    (void)state;
+    fh_options.trim_threshold = SIZE_MAX;
+    set_up();
+    drop_most(0);
+    size_t last = fh_align_down(MANY - 1, EVERY), again = heap->taken_again_bytes;
+    assert_true(heap->purged_bytes > 0 && heap->top_span_bytes == 0);
+    for (size_t i = 0; i <= last; i += EVERY) fh_heap_free(heap, blocks[i]);
+    size_t in_top = heap->top_span_bytes;
+    assert_true(in_top > 0 && heap->free_bytes == 0);
+    for (size_t bytes = 0; bytes < MANY * SIZE; bytes += 64 * FH_KIB) fh_heap_alloc(heap, 64 * FH_KIB, 16, NULL);
+    assert_int_equal(heap->top_span_bytes, 0);
+    assert_int_equal(heap->taken_again_bytes, again + in_top);
+    assert_sound();
 }
 
 static void a_kernel_that_refuses(void **state)
@@ -255,6 +297,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(half_full_it_keeps_everything),
     cmocka_unit_test(what_is_wanted_again_is_kept),
     cmocka_unit_test(spans_are_inherited),
+    cmocka_unit_test(frees_in_no_order_give_back_little),
+    cmocka_unit_test(what_top_takes_in_is_regretted),
     cmocka_unit_test(a_kernel_that_refuses),
     cmocka_unit_test(each_refusal_in_turn),
     cmocka_unit_test(steps_are_bounded),
