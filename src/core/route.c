@@ -267,6 +267,8 @@ static bool resize_in_place(void *pointer, uint32_t entry, size_t usable, size_t
         if (request_bytes <= usable && usable - request_bytes < slack_of(request_bytes) + 2 * FH_CHUNK_LEAST)
             return true;
         if (request_bytes > FH_CHUNK_MOST) return false;
+        /* A small one belongs into a slab. */
+        if (request_bytes <= FH_SMALL_MOST && usable > FH_CACHED_MOST) return false;
         if (!fh_heap_resize(fh_heaps_get(fh_entry_owner(entry)), pointer, request_bytes,
                             with_slack(usable, request_bytes)))
             return false;

@@ -9,7 +9,10 @@
 #include "os.h"
 #include "pagemap.h"
 
-enum { HANDED_OVER_LIMIT = 1 << 20 }; /* bytes that may wait before a free waits for the lock instead */
+enum {
+    HANDED_OVER_LIMIT = 1 << 20, /* bytes that may wait before a free waits for the lock instead */
+    COPIED_RATHER = 16 << 10     /* what a shrinking block keeps at most for it to be moved out of its hole */
+};
 
 #if defined(FH_DEBUG) && FH_DEBUG
 struct fh_heap_work fh_heap_work, fh_heap_work_most;
@@ -394,6 +397,14 @@ void fh_heap_cut_slab(struct fh_heap *heap, void *slab, const struct fh_heap_par
     fh_heap_maybe_trim(heap, largest);
 }
 
+/* Shrunk where it stands it would be a small block in what was a large hole, and the rest a hole for smaller ones only:
+ * a program that gets buffers and keeps the filled part would hardly find one again. Better a copy of what is little.
+ */
+static bool spoils_a_hole(size_t size, size_t needed)
+{
+    return needed <= COPIED_RATHER && needed <= size / 2 && size > FH_CACHED_MOST;
+}
+
 bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes, size_t wanted_bytes)
 {
     if (!enter(heap)) return false;
@@ -431,6 +442,8 @@ bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes, s
             forget_cursor(heap, chunk, needed);
             if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, FH_SPAN_ALLOCATED);
         }
+    } else if (spoils_a_hole(size, needed)) {
+        done = false;
     } else if (size - needed >= FH_CHUNK_LEAST || (next_free && size > needed)) {
         if (next_free) take_free(heap, next, next_content);
         else fh_chunk_set_previous_in_use(next, false);

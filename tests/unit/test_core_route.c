@@ -150,6 +150,26 @@ static void shrinking_cannot_fail(void **state)
     assert_string_equal(unit_violations(), "");
 }
 
+/* Buffers of which a part is kept: that part does not stay in the hole of a buffer. */
+static void what_shrinks_to_little_is_moved(void **state)
+{
+    (void)state;
+    enum { ROOM = 65536, KEPT = 20 };
+    char *buffer = fh_core_malloc(ROOM), *behind = fh_core_malloc(5000), *kept[KEPT];
+    for (int i = 0; i < KEPT; i++) {
+        unit_fill(buffer, 3000, 7);
+        kept[i] = fh_core_realloc(buffer, 3000);
+        assert_ptr_not_equal(kept[i], buffer);
+        unit_assert_filled(kept[i], 3000, 7);
+        assert_ptr_equal(fh_core_malloc(ROOM), buffer); /* the hole serves the next one */
+    }
+    assert_ptr_equal(fh_core_realloc(buffer, 20000), buffer); /* more than is copied */
+    buffer = fh_core_malloc(ROOM);
+    assert_ptr_equal(fh_core_realloc(buffer, 3000), buffer); /* top takes the rest */
+    fh_core_free(behind);
+    assert_sound();
+}
+
 static void realloc_in_place_where_it_can(void **state)
 {
     (void)state;
@@ -304,6 +324,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(realloc_keeps_contents_between_all_places),
     cmocka_unit_test(realloc_that_fails_keeps_the_block),
     cmocka_unit_test(shrinking_cannot_fail),
+    cmocka_unit_test(what_shrinks_to_little_is_moved),
     cmocka_unit_test(realloc_in_place_where_it_can),
     cmocka_unit_test(what_grows_by_little_gets_room),
     cmocka_unit_test(perturbation_fills),
