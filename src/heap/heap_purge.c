@@ -165,7 +165,7 @@ void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size
     heap->return_at_bytes = fh_min(heap->return_at_bytes, heap->free_bytes - heap->purged_bytes + batch_of(heap));
     if (size < AT_ONCE) return;
     if (fh_chunk_dirty_bytes(chunk) >= AT_ONCE)
-        fh_heap_purge_chunk(heap, chunk, fh_align_up(fh_max(STEP_BYTES, freed), 4096));
+        fh_heap_purge_chunk(heap, chunk, fh_align_up(fh_max(STEP_BYTES, freed), fh_max(fh_os_page_size(), 4096)));
 }
 
 /* The first chunk of a bin with pages to give. Chunks of less than two pages need not have a whole one in them. */

@@ -177,6 +177,35 @@ static void what_top_takes_in_is_regretted(void **state)
     assert_sound();
 }
 
+/* A kernel whose pages are large takes no part of one: however odd what a free brings, whole pages go. */
+static void large_pages_go_whole(void **state)
+{
+    (void)state;
+    enum { LARGE_PAGE = 64 << 10, ODD = (3 << 20) + 20000 };
+    fake_os.page_size = LARGE_PAGE;
+    fh_options.give_back = 0;
+    fh_core_ensure_init();
+    heap = fh_heaps_get(0);
+    char *odd = fh_heap_alloc(heap, ODD, 16, NULL), *more = fh_heap_alloc(heap, 10 * FH_MIB, 16, NULL);
+    char *above = fh_heap_alloc(heap, 400, 16, NULL);
+    fh_heap_free(heap, more);
+    assert_int_equal(heap->purged_bytes, 0);
+    fh_options.give_back = 1;
+    heap->returning = true;
+    heap->return_at_bytes = SIZE_MAX; /* what the free gives back is all that goes, */
+    fh_heap_free(heap, odd);
+    size_t size = fh_chunk_size(fh_chunk_read(fh_chunk_of(odd)));
+    struct fh_span span = fh_chunk_span(fh_chunk_of(odd), fh_chunk_read(fh_chunk_of(odd)));
+    assert_true(fh_span_bytes(span) >= ODD && fh_span_bytes(span) < size - FH_MIB);
+    assert_int_equal(span.to % LARGE_PAGE, 0);
+    while (fh_heap_purge_chunk(heap, fh_chunk_of(odd), 4 * LARGE_PAGE)) {
+    } /* and the rest can follow */
+    assert_int_equal(fh_chunk_dirty_bytes(fh_chunk_of(odd)), 0);
+    assert_int_equal(fake_contract_errors(), 0);
+    fh_heap_free(heap, above);
+    assert_sound();
+}
+
 static void a_kernel_that_refuses(void **state)
 {
     (void)state;
@@ -299,6 +328,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(spans_are_inherited),
     cmocka_unit_test(frees_in_no_order_give_back_little),
     cmocka_unit_test(what_top_takes_in_is_regretted),
+    cmocka_unit_test(large_pages_go_whole),
     cmocka_unit_test(a_kernel_that_refuses),
     cmocka_unit_test(each_refusal_in_turn),
     cmocka_unit_test(steps_are_bounded),
