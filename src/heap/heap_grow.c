@@ -63,6 +63,7 @@ static void retire_top(struct fh_heap *heap)
         heap->mapped = segment_end;
     }
     heap->top = NULL;
+    heap->top_span_bytes = 0; /* forgotten: of a chunk in a bin they would have to be one stretch */
     fh_chunk_write(end, 0, FH_CHUNK_IN_USE | FH_CHUNK_FENCE);
     /* Freed like any chunk: that writes tag and footer, and puts it into its bin. */
     fh_chunk_write(top, size, FH_CHUNK_IN_USE | FH_CHUNK_PREVIOUS_IN_USE);

@@ -177,6 +177,24 @@ static void what_top_takes_in_is_regretted(void **state)
     assert_sound();
 }
 
+/* Such a top is left behind, whole and free, when the heap has to go on elsewhere: nothing of it is wanted again. */
+static void what_top_leaves_behind_is_not_regretted(void **state)
+{
+    (void)state;
+    fh_options.trim_threshold = SIZE_MAX;
+    set_up();
+    drop_most(0);
+    for (int i = 0; i < MANY; i += EVERY) fh_heap_free(heap, blocks[i]);
+    size_t again = heap->taken_again_bytes;
+    assert_true(heap->top_span_bytes > 0 && heap->free_bytes == 0);
+    fake_refuse(FAKE_BREAK_UP);
+    assert_non_null(fh_heap_alloc(heap, 64 * FH_MIB, 16, NULL));
+    assert_true(heap->free_bytes > 0 && !heap->growing->is_break);
+    assert_int_equal(heap->top_span_bytes, 0);
+    assert_int_equal(heap->taken_again_bytes, again);
+    assert_sound();
+}
+
 /* A kernel whose pages are large takes no part of one: however odd what a free brings, whole pages go. */
 static void large_pages_go_whole(void **state)
 {
@@ -328,6 +346,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(spans_are_inherited),
     cmocka_unit_test(frees_in_no_order_give_back_little),
     cmocka_unit_test(what_top_takes_in_is_regretted),
+    cmocka_unit_test(what_top_leaves_behind_is_not_regretted),
     cmocka_unit_test(large_pages_go_whole),
     cmocka_unit_test(a_kernel_that_refuses),
     cmocka_unit_test(each_refusal_in_turn),
