@@ -205,6 +205,7 @@ bool fh_heap_trim_top(struct fh_heap *heap, size_t keep_bytes)
     if (to >= heap->backed) return false;
     /* A mapping keeps its addresses and gives back its pages. */
     char *dirty_end = (char *)fh_align_up((uintptr_t)heap->backed, page);
+    fh_heap_end_huge(heap);
     if (!fh_os_discard(to, (size_t)(dirty_end - to))) return false;
     note_trim(heap, to);
     return true;

@@ -115,6 +115,7 @@ static void hand_over_withheld(struct fh_heap *heap, struct fh_chunk *chunk)
  */
 static bool give_back(struct fh_heap *heap, struct fh_chunk *chunk, struct fh_span pages)
 {
+    fh_heap_end_huge(heap);
     heap->withheld_span = (struct fh_span){0, 0};
     fh_store_relaxed(&heap->withheld_by, fh_os_self());
     fh_store_relaxed(&heap->withheld_bytes, fh_chunk_size(fh_chunk_read(chunk)));

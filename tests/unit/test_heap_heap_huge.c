@@ -156,6 +156,36 @@ static void a_trim_ends_it(void **state)
     }
 }
 
+static char *advised_to;
+static void note_advice(size_t bytes)
+{
+    (void)bytes;
+    if (fake_os.huge_to) advised_to = fake_os.huge_to;
+}
+
+/* Nor is what goes from between blocks, asked for: the advice ends before the first page goes. */
+static void what_a_trim_takes_is_not_filled_again(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 2 * AT / SOME };
+    static char *blocks[BLOCKS];
+    set_up(true);
+    fh_options.give_back = 0; /* not by itself */
+    grow_to_first();
+    for (size_t i = 0; i < BLOCKS; i++) blocks[i] = get(SOME);
+    for (size_t i = 0; i < BLOCKS; i++)
+        if (i % 8) fh_heap_free(heap, blocks[i]);
+    assert_non_null(fake_os.huge_to);
+    advised_to = NULL;
+    fake_os.on_discard = note_advice;
+    assert_true(fh_heap_trim(heap, 0));
+    fake_os.on_discard = NULL;
+    assert_true(heap->purged_bytes > AT);
+    assert_null(advised_to);
+    for (size_t i = 0; i < BLOCKS; i += 8) unit_assert_filled(blocks[i], 1000, SOME);
+    assert_sound();
+}
+
 /* What one huge page brings is no surplus yet: the top stays until it has more. */
 static void a_heap_that_grows_so_keeps_a_page_of_top(void **state)
 {
@@ -182,6 +212,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_kernel_without_them_is_ordinary),
     cmocka_unit_test(the_option_moves_the_size),
     cmocka_unit_test(a_trim_ends_it),
+    cmocka_unit_test(what_a_trim_takes_is_not_filled_again),
     cmocka_unit_test(a_heap_that_grows_so_keeps_a_page_of_top),
 };
 UNIT_GROUP(heap_huge);
