@@ -141,6 +141,13 @@ static void check_segment(struct check *check, struct fh_heap *heap, struct fh_s
     if (saw_top != (segment == heap->growing)) violated(check, "H5", end, "top does not end where the source ends");
 }
 
+/* H4 of bins whose chunks may have pages to give: those that have none any more come last, and the last is known. */
+static bool is_out_of_order(const struct fh_chunk *chunk, const struct fh_chunk *before)
+{
+    return before && (fh_chunk_raw_tag(before) & FH_CHUNK_PURGED) && !fh_chunk_dirty_bytes(before) &&
+           fh_chunk_dirty_bytes(chunk);
+}
+
 /* H4: what is in the bins is free, in the right bin, linked both ways; and the bitmaps tell which bins are filled. */
 static void check_bins(struct check *check, const struct fh_heap *heap, size_t *chunks, size_t *bytes)
 {
@@ -150,7 +157,8 @@ static void check_bins(struct check *check, const struct fh_heap *heap, size_t *
         bool filled = bins->words[i / 64] >> i % 64 & 1;
         if (filled != (bins->heads[i] != NULL)) violated(check, "H4", bins->heads[i], "bitmap and bin disagree");
         const struct fh_chunk *before = NULL;
-        for (struct fh_chunk *chunk = bins->heads[i], *next, *previous; chunk; before = chunk, chunk = next) {
+        struct fh_chunk *chunk = bins->heads[i];
+        for (struct fh_chunk *next, *previous; chunk; before = chunk, chunk = next) {
             uint64_t content = fh_chunk_raw_tag(chunk) & FH_TAG_CONTENT;
             if (!fh_chunk_is_sound(chunk) || (content & (FH_CHUNK_IN_USE | FH_CHUNK_TOP)) ||
                 fh_bins_index(fh_chunk_size(content)) != i || !fh_bins_peek(chunk, &next, &previous) ||
@@ -158,9 +166,13 @@ static void check_bins(struct check *check, const struct fh_heap *heap, size_t *
                 violated(check, "H4", chunk, "chunk in a bin is not free, is in the wrong bin, or is badly linked");
                 break;
             }
+            if (i >= FH_BIN_PAGES_FIRST && is_out_of_order(chunk, before))
+                violated(check, "H4", chunk, "chunk with pages to give stands behind one that has given all of its");
             ++*chunks;
             *bytes += fh_chunk_size(content);
         }
+        if (i >= FH_BIN_PAGES_FIRST && !chunk && bins->lasts[i - FH_BIN_PAGES_FIRST] != before)
+            violated(check, "H4", before, "the last chunk of a bin is not the one that the heap knows");
     }
     for (unsigned w = 0; w < FH_BIN_WORDS; w++)
         if ((bins->summary >> w & 1) != (bins->words[w] != 0))

@@ -133,6 +133,39 @@ static void h4_each_free_chunk_is_in_its_bin(void **state)
     assert_sound();
 }
 
+/* Two chunks of one bin, of which one has given back all its pages. */
+static void h4_those_without_pages_come_last(void **state)
+{
+    (void)state;
+    enum { SIZE = 40000 };
+    set_up();
+    char *gone = fh_heap_alloc(heap, SIZE, 16, NULL), *between = fh_heap_alloc(heap, 5000, 16, NULL);
+    char *full = fh_heap_alloc(heap, SIZE, 16, NULL), *above = fh_heap_alloc(heap, 5000, 16, NULL);
+    assert_true(gone < between && between < full && full < above);
+    fh_heap_free(heap, gone);
+    fh_heap_free(heap, full);
+    assert_true(fh_heap_purge_chunk(heap, chunk(gone), SIZE_MAX) > 0);
+    assert_sound();
+    struct fh_chunk **head = &heap->bins.heads[fh_bins_index(size_of(gone))];
+    struct fh_chunk **last = &heap->bins.lasts[fh_bins_index(size_of(gone)) - FH_BIN_PAGES_FIRST];
+    assert_ptr_equal(*head, chunk(full));
+    assert_ptr_equal(*last, chunk(gone));
+    *last = chunk(full); /* another */
+    assert_string_equal(unit_violations(), "H4");
+    *last = chunk(gone);
+    struct fh_span span = fh_chunk_span(chunk(gone), flags_of(gone));
+    size_t all = fh_span_bytes(span);
+    fh_chunk_write_span(chunk(full), fh_chunk_inner_pages(chunk(full), size_of(full)));
+    rewrite(full, size_of(full), flags_of(full) | FH_CHUNK_PURGED); /* it stands before one that has more to give */
+    rewrite(gone, size_of(gone), flags_of(gone) & ~(unsigned)FH_CHUNK_PURGED);
+    heap->purged_bytes += fh_span_bytes(fh_chunk_span(chunk(full), flags_of(full))) - all;
+    assert_string_equal(unit_violations(), "H4");
+    heap->purged_bytes -= fh_span_bytes(fh_chunk_span(chunk(full), flags_of(full))) - all;
+    rewrite(full, size_of(full), flags_of(full) & ~(unsigned)FH_CHUNK_PURGED);
+    rewrite(gone, size_of(gone), flags_of(gone) | FH_CHUNK_PURGED);
+    assert_sound();
+}
+
 static void h5_top_ends_where_the_source_ends(void **state)
 {
     (void)state;
@@ -326,6 +359,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(h2_flags_and_footers_agree),
     cmocka_unit_test(h3_no_free_neighbours),
     cmocka_unit_test(h4_each_free_chunk_is_in_its_bin),
+    cmocka_unit_test(h4_those_without_pages_come_last),
     cmocka_unit_test(h5_top_ends_where_the_source_ends),
     cmocka_unit_test(s1_objects_of_a_slab_add_up),
     cmocka_unit_test(s1_listed_objects_are_marked),
