@@ -5,9 +5,11 @@
  * again (gate.h) or was too little then, stays when the program calls nothing afterwards. So somebody who looks once a
  * second sees whether a heap is quiet, and trims it, when its gates allow it: a program whose use comes and goes, and
  * that is looked at in its pauses only, pays no more than it does at frees.
+ * Mappings that are kept go when none was freed meanwhile.
  */
 #include "atomics.h"
 #include "core.h"
+#include "large.h"
 #include "options.h"
 #include "state.h"
 
@@ -36,9 +38,23 @@ static bool is_left_lying(struct fh_heap *heap, size_t *spare)
     return fh_gate_is_past(&heap->gate) && fh_gate_is_past(&heap->top_gate);
 }
 
+/* Mappings that are kept for the next request of their size (large.c) wait for that in vain. */
+static void purge_quiet_mappings(void)
+{
+    static uint32_t frees_seen, looks; /* the helper's own */
+    uint32_t frees = fh_large_frees();
+    bool may_go = fh_load_relaxed(&fh_options.give_back) && fh_load_relaxed(&fh_large_counts.warm_blocks);
+    if (frees != frees_seen || !may_go) looks = 0;
+    frees_seen = frees;
+    if (!may_go || looks++ < QUIET_LOOKS) return;
+    fh_large_purge();
+    looks = 0;
+}
+
 void fh_core_look_for_idle(void)
 {
     bool any = false;
+    purge_quiet_mappings();
     for (uint32_t i = 0; i < fh_heaps_count(); i++) {
         struct fh_heap *heap = fh_heaps_get(i);
         size_t spare;

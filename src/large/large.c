@@ -307,6 +307,8 @@ void *fh_large_in_page(uintptr_t page, uint32_t entry)
     return NULL;
 }
 
+uint32_t fh_large_frees(void) { return fh_load_relaxed(&recent_at); }
+
 bool fh_large_purge(void)
 {
     bool any = false;

@@ -45,6 +45,8 @@ void *fh_large_resize(void *pointer, size_t request_bytes);
 bool fh_large_is_sound(const void *pointer);
 /* The block whose pointer lies in the page, given the page's entry; NULL when its head is damaged. */
 void *fh_large_in_page(uintptr_t page, uint32_t entry);
+/* Mappings freed so far, kept ones too, modulo 2^32: as long as it stays the same, nobody has used a kept one. */
+uint32_t fh_large_frees(void);
 /* Unmaps what is kept warm; true if anything was. */
 bool fh_large_purge(void);
 

@@ -5,6 +5,7 @@
 
 #include "core.h"
 #include "heap.h"
+#include "large.h"
 #include "options.h"
 
 enum { MANY = 1000, SIZE = 10000, LOOKS = 6 };
@@ -79,6 +80,29 @@ static void a_heap_in_use_is_left_alone(void **state)
     assert_sound();
 }
 
+/* A mapping that is kept for the next request of its size goes when there is none; not from under who uses it. */
+static void a_kept_mapping_that_nobody_wants_goes(void **state)
+{
+    (void)state;
+    enum { BIG = 3 << 20 };
+    for (int i = 0; i < 4 * LOOKS; i++) {
+        fh_test_free(fh_test_malloc(BIG));
+        fh_core_look_for_idle();
+        if (i > 1) assert_int_equal(fh_large_counts.warm_blocks, 1);
+    }
+    int looks = 1;
+    for (; fh_large_counts.warm_blocks; looks++) {
+        assert_true(looks < LOOKS);
+        fh_core_look_for_idle();
+    }
+    assert_true(looks >= 3);
+    fh_options.give_back = 0;
+    for (int i = 0; i < 2; i++) fh_test_free(fh_test_malloc(BIG));
+    for (int i = 0; i < LOOKS; i++) fh_core_look_for_idle();
+    assert_int_equal(fh_large_counts.warm_blocks, 1);
+    assert_sound();
+}
+
 static void turned_off_it_stays(void **state)
 {
     (void)state;
@@ -93,6 +117,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(after_some_quiet_looks_it_goes),
     cmocka_unit_test(a_gate_that_is_closed_forbids_it),
     cmocka_unit_test(a_heap_in_use_is_left_alone),
+    cmocka_unit_test(a_kept_mapping_that_nobody_wants_goes),
     cmocka_unit_test(turned_off_it_stays),
 };
 UNIT_GROUP(idle);
