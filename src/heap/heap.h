@@ -195,9 +195,8 @@ void fh_heap_cut_top_span(struct fh_heap *heap, uintptr_t from, uintptr_t to);
 void fh_heap_write_span(struct fh_heap *heap, struct fh_chunk *chunk, struct fh_span span);
 /* Gives back pages of a free chunk that are not purged, at most so many bytes of it; how many went. */
 size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t most_bytes);
-/* Bytes `from` to `to` of a free chunk, or of top, look like a block that
- * waits to be freed until fh_heap_end_withheld: that block. What
- * remains on either side is free, and large enough for a chunk. Lock held. */
+/* Bytes `from` to `to` of a free chunk, or of top, look like a block that waits to be freed until
+ * fh_heap_end_withheld: that block. What remains on either side is free, and large enough for a chunk. Lock held. */
 struct fh_chunk *fh_heap_withhold(struct fh_heap *heap, struct fh_chunk *chunk, size_t from, size_t to);
 struct fh_chunk *fh_heap_withhold_top(struct fh_heap *heap, size_t from, size_t to);
 /* What is withheld is free again, its pages in `withheld_span` purged; false when the kernel refuses to take the page

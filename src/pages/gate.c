@@ -12,9 +12,9 @@
 enum {
     CLOSED_LEAST_MS = 1000,
     CLOSED_MOST_MS = 8000, /* memory that nobody uses any more should be back within 10 s (core/idle.c) */
-    FORGOTTEN = 4, /* after so many times as long without a regret the next is like the first */
-    LEAST_NS = 500,       /* what a page costs before that is known */
-    SHARE = 16,           /* giving back may take one part in so many of the time */
+    FORGOTTEN = 4,         /* after so many times as long without a regret the next is like the first */
+    LEAST_NS = 500,        /* what a page costs before that is known */
+    SHARE = 16,            /* giving back may take one part in so many of the time */
     PATIENCE = 64
 };
 

@@ -15,9 +15,9 @@
 #include "base.h"
 
 struct fh_gate {
-    uint64_t closed_until_ms; /* on the clock of os.h; 0: open */
-    uint64_t owed_until_us;   /* when sixteen times the cost of all regrets so far will have passed */
-    uint32_t patience;        /* questions to be answered "closed" before the clock is asked again */
+    uint64_t closed_until_ms;    /* on the clock of os.h; 0: open */
+    uint64_t owed_until_us;      /* when sixteen times the cost of all regrets so far will have passed */
+    uint32_t patience;           /* questions to be answered "closed" before the clock is asked again */
     uint64_t regretted_until_ms; /* when what the last regrets have closed opens, or did */
     uint32_t closed_least_ms;    /* for how long they closed it at least; 0: there were none */
 };

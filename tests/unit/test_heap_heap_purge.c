@@ -250,7 +250,7 @@ static void each_refusal_in_turn(void **state)
     }
 }
 
-/* No free takes long: beside what it frees itself, a megabyte at most. */
+/* No free takes long: beside what it frees itself, two megabytes at most in one place. */
 static void steps_are_bounded(void **state)
 {
     (void)state;
