@@ -118,8 +118,9 @@ bool fh_heap_hold(struct fh_heap *heap);
 void fh_heap_let_go(struct fh_heap *heap);
 void fh_heap_cut_slab(struct fh_heap *heap, void *slab, const struct fh_heap_part *parts, size_t count);
 
-/* Makes the block at least `request_bytes` large where it stands, or shrinks it; false when it can't be done, or when it
- * is better moved out of the large hole that it stands in. A block that grows gets up to `wanted_bytes` if there is room. */
+/* Makes the block at least `request_bytes` large where it stands, or shrinks it; false when it can't be done, or when
+ * it is better moved out of the large hole that it stands in. A block that grows gets up to `wanted_bytes` if there is
+ * room. */
 bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes, size_t wanted_bytes);
 
 /* Heap 0 and the others: whether pages of free chunks go back as they become free; a number that changes from time to
