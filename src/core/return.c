@@ -19,7 +19,8 @@ enum {
     WORTH_IT = 512 << 10, /* free bytes in a thread's slabs below which nothing is done */
     STEP_SLABS = 8,       /* slabs looked at in one step */
     STEP_CUTS = 2,        /* cut up in one: 10 microseconds each, */
-    CUT_COST = 64,        /* paid with so many frees */
+    CUT_COST = 16,        /* paid with so many frees */
+    AGAIN_COST = 1024,    /* paid with so many since the last sweep, another one begins */
     LONG_RUN = 32,        /* one object in so many of a slab */
     CACHE_BYTES = 1024,   /* of each class that a thread keeps meanwhile: each block there holds a page */
     LOOK_EVERY = 8,       /* steps between two looks at the sums */
@@ -52,6 +53,7 @@ static void sweep_step(struct fh_state *state)
 {
     for (int looked = 0, cuts = 0; looked < STEP_SLABS && cuts < STEP_CUTS && state->sweep_bytes <= FH_SMALL_MOST;
          looked++) {
+        if (state->cut_credit < CUT_COST) return; /* who is looked at can be cut */
         struct fh_slab_class *class = fh_slab_class_of(&state->slabs, state->sweep_bytes);
         if (state->sweep_left == 0 || fh_list_is_empty(&class->usable)) {
             state->sweep_bytes += FH_ALIGNMENT;
@@ -64,11 +66,17 @@ static void sweep_step(struct fh_state *state)
         fh_list_remove(&slab->link);
         fh_list_push_front(&class->usable, &slab->link);
         if (!fh_slab_is_sparse(slab)) continue;
-        if (state->cut_credit < CUT_COST) return;
         state->cut_credit -= CUT_COST;
         cut(state, slab);
         cuts++;
     }
+}
+
+static void start_sweep(struct fh_state *state)
+{
+    state->sweep_bytes = 0;
+    state->sweep_left = 0;
+    state->cut_credit = fh_min(state->cut_credit, AGAIN_COST);
 }
 
 static void start_cutting(struct fh_state *state)
@@ -76,8 +84,7 @@ static void start_cutting(struct fh_state *state)
     fh_gate_close(&state->cut_gate, AGAIN_MS);
     state->cutting = true;
     state->cut_credit = 0;
-    state->sweep_bytes = 0;
-    state->sweep_left = 0;
+    start_sweep(state);
     fh_state_flush(state);
     if (!fh_state_is_sampled(state) && state->cache_bytes > CACHE_BYTES) fh_state_set_cache_bytes(state, CACHE_BYTES);
 }
@@ -121,6 +128,7 @@ void fh_return_step(struct fh_state *state)
         fh_state_publish(state);
     }
     if (state->cutting) {
+        if (state->sweep_bytes > FH_SMALL_MOST && state->cut_credit >= AGAIN_COST) start_sweep(state);
         if (state->sweep_bytes <= FH_SMALL_MOST) sweep_step(state);
     } else if (state->return_steps++ % LOOK_EVERY == 0) {
         size_t listed = listed_bytes(state);

@@ -30,7 +30,8 @@ enum {
     SMALL_HOLE = 64 << 10,  /* chunks below this have their price, */
     HOLE_COST = 16,         /* which is paid with frees: so much for each, */
     NEAR_CREDIT = 32,       /* so much by a free */
-    NEAR_BYTES = 256 << 10, /* within this of the last one, and 1 by any other */
+    NEAR_BYTES = 256 << 10, /* within this of the last one, */
+    FAR_CREDIT = 8,         /* and so much by any other */
     CREDIT_MOST = 64 << 10,
     EPOCH_BYTES = 2 << 20,   /* after so many bytes threads give up what they keep once more */
     REGRET_STEP = 256 << 10, /* bytes taken again that end it: less may be chance */
@@ -159,7 +160,7 @@ void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size
 {
     struct fh_span here = {(uintptr_t)chunk, (uintptr_t)chunk + size};
     bool near = is_near(here.from, heap->freed_last.from) || is_near(here.to, heap->freed_last.to);
-    heap->hole_credit = fh_min(heap->hole_credit + (near ? NEAR_CREDIT : 1), CREDIT_MOST);
+    heap->hole_credit = fh_min(heap->hole_credit + (near ? NEAR_CREDIT : FAR_CREDIT), CREDIT_MOST);
     heap->freed_last = here;
     /* What was left at the last sweep may have been allocated since. */
     heap->return_at_bytes = fh_min(heap->return_at_bytes, heap->free_bytes - heap->purged_bytes + batch_of(heap));
