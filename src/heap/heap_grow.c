@@ -248,9 +248,10 @@ void fh_heap_maybe_trim(struct fh_heap *heap, size_t chunk_bytes)
     if (FH_UNLIKELY(chunk_bytes >= GROW_AT_LEAST / 2)) unmap_empty_segments(heap); /* few are smaller */
     if (!heap->top) return;
     size_t at = fh_max(heap->trim_at_bytes, fh_load_relaxed(&fh_options.trim_threshold));
-    if (FH_UNLIKELY(heap->huge_to != NULL)) at = fh_max(at, fh_heap_spare_of_huge(heap));
-    char *top = (char *)heap->top;
-    if (heap->fresh <= top || (size_t)(heap->fresh - top) <= at) return;
+    if (FH_UNLIKELY(heap->huge_to != NULL) && !heap->returning) at = fh_max(at, fh_heap_spare_of_huge(heap));
+    /* A heap that gives back does not wait for the rest of its last huge page to be used. */
+    char *top = (char *)heap->top, *end = FH_UNLIKELY(heap->returning) ? heap->backed : heap->fresh;
+    if (end <= top || (size_t)(end - top) <= at) return;
     /* It has learned all that it may, and still its trims are regretted: not before the gate opens. */
     if (FH_UNLIKELY(heap->trim_at_bytes >= TRIM_AT_MOST) && fh_load_relaxed(&fh_options.give_back) &&
         !fh_gate_is_open(&heap->top_gate))

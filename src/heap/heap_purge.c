@@ -21,17 +21,18 @@
 #include "os.h"
 
 enum {
-    WORTH_IT = 1 << 20,     /* free bytes below which nothing is done: what an idle heap may keep */
-    AT_ONCE = 2 << 20,      /* a chunk with so much to give back does not wait for a sweep */
-    SWEEPS = 64,            /* one for each such part of the heap that has become free, */
-    SWEEP_MOST = 4 << 20,   /* for so much at most, and WORTH_IT at least: what an idle heap may keep */
-    STEP_BYTES = 2 << 20,   /* what one free gives back at most, beside its own block */
-    STEP_CHUNKS = 64,       /* chunks that give in one step, at most */
-    SMALL_HOLE = 64 << 10,  /* chunks below this have their price, */
-    HOLE_COST = 16,         /* which is paid with frees: so much for each, */
-    NEAR_CREDIT = 32,       /* so much by a free */
-    NEAR_BYTES = 256 << 10, /* within this of the last one, */
-    FAR_CREDIT = 8,         /* and so much by any other */
+    WORTH_IT = 1 << 20,      /* free bytes below which nothing is done */
+    AT_ONCE = 2 << 20,       /* a chunk with so much to give back does not wait for a sweep */
+    USED_SHARE = 16,         /* a sweep begins when so large a part of what is in use has become free since the last, */
+    SWEEP_MOST = 4 << 20,    /* but so much at most, */
+    SWEEP_LEAST = 512 << 10, /* and so much at least: what an idle heap may keep */
+    STEP_BYTES = 2 << 20,    /* what one free gives back at most, beside its own block */
+    STEP_CHUNKS = 64,        /* chunks that give in one step, at most */
+    SMALL_HOLE = 64 << 10,   /* chunks below this have their price, */
+    HOLE_COST = 16,          /* which is paid with frees: so much for each, */
+    NEAR_CREDIT = 32,        /* so much by a free */
+    NEAR_BYTES = 256 << 10,  /* within this of the last one, */
+    FAR_CREDIT = 8,          /* and so much by any other */
     CREDIT_MOST = 64 << 10,
     EPOCH_BYTES = 2 << 20,   /* after so many bytes threads give up what they keep once more */
     REGRET_STEP = 256 << 10, /* bytes taken again that end it: less may be chance */
@@ -150,8 +151,8 @@ void fh_heap_cut_top_span(struct fh_heap *heap, uintptr_t from, uintptr_t to)
 /* Giving back costs by the call more than by the page, and a sweep costs by the chunk: so not for every free. */
 static size_t batch_of(const struct fh_heap *heap)
 {
-    size_t batch = fh_min((heap->used_bytes + heap->free_bytes) / SWEEPS, SWEEP_MOST);
-    return fh_max(batch, WORTH_IT);
+    size_t batch = fh_min(heap->used_bytes / USED_SHARE, SWEEP_MOST);
+    return fh_max(batch, SWEEP_LEAST);
 }
 
 static bool is_near(uintptr_t a, uintptr_t b) { return a - b + NEAR_BYTES < 2 * NEAR_BYTES; }
