@@ -114,10 +114,22 @@ static void *take_small(struct fh_state *state, struct fh_cache_bin *bin, size_t
     return fh_cache_take_checked(bin, class_bytes);
 }
 
+/* Beyond 1 KiB, one that the thread has kept: counted when it is known how large it is. */
+static void *take_medium(struct fh_state *state, size_t request_bytes)
+{
+    void *block = fh_chunk_take_kept(state, request_bytes, FH_ALIGNMENT);
+    if (!block) return NULL;
+    struct fh_sampling_choice choice = {0};
+    fh_sampling_count(state, fh_chunk_size(fh_chunk_read(fh_chunk_of(block))) - FH_CHUNK_TAG_BYTES, &choice);
+    if (FH_UNLIKELY(choice.chosen)) fh_sampling_report(block, choice.usable_bytes, true);
+    return block;
+}
+
 void *fh_sampling_take(size_t request_bytes)
 {
     struct fh_state *state = fh_state_if_sampled();
-    if (!state || fh_sampling_mode.all || request_bytes > FH_CACHED_MOST) return NULL;
+    if (!state || fh_sampling_mode.all) return NULL;
+    if (request_bytes > FH_CACHED_MOST) return take_medium(state, request_bytes);
     size_t class_bytes = fh_class_size(fh_max(request_bytes, 1));
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
     if (bin->head) return fh_cache_take_checked(bin, class_bytes); /* realloc comes here without a look at the bin */
@@ -203,7 +215,8 @@ bool fh_sampling_keep(struct fh_state *state, void *pointer, size_t usable_bytes
 {
     size_t class_bytes = fh_align_down(usable_bytes, FH_ALIGNMENT), i = class_bytes / FH_ALIGNMENT;
     struct fh_sampling *sampling = state->sampling;
-    if (class_bytes <= FH_SMALL_MOST || class_bytes > FH_CACHED_MOST) return false;
+    if (class_bytes > FH_CACHED_MOST) return fh_chunk_keep(state, pointer, usable_bytes);
+    if (class_bytes <= FH_SMALL_MOST) return false;
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
     int32_t held = (int32_t)sampling->freed_count[i] - bin->room;
     if (held >= fh_cache_capacity(class_bytes, sampling->capacity_bytes)) return false;

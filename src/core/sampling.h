@@ -63,8 +63,8 @@ double fh_sampling_weight(size_t usable_bytes);
 /* A state with an empty cache begins to be sampled; false without memory. */
 bool fh_sampling_begin(struct fh_state *state);
 
-/* While sampling, the case that matters for speed: a block of up to 1 KiB that has been counted, or is one of several
- * small ones that are now. NULL: the long way. */
+/* While sampling, the cases that matter for speed: a block of up to 1 KiB that has been counted, or is one of several
+ * small ones that are now, and a larger one that the thread has kept. NULL: the long way. */
 void *fh_sampling_take(size_t request_bytes);
 
 /* What is to be reported of a new block. */
@@ -91,8 +91,8 @@ FH_INLINE void fh_sampling_freed(void *pointer)
 {
     if (FH_UNLIKELY(fh_sampling_is_on() && fh_load_relaxed(fh_sampling_mark_of(pointer)))) fh_sampling_forget(pointer);
 }
-/* Keeps a freed block of up to 1 KiB that is a chunk; false when there is no room or it is of no class. If it need not
- * be the next chosen one it is counted now, and goes where malloc pops it. */
+/* Keeps a freed block that is a chunk; false when there is no room. One of up to 1 KiB that need not be the next chosen
+ * one is counted now, and goes where malloc pops it. */
 bool fh_sampling_keep(struct fh_state *state, void *pointer, size_t usable_bytes);
 
 /* As fh_state_publish_class and fh_state_publish. */

@@ -10,6 +10,9 @@ for sites in 0 1; do
     FREEHOLD_SITES=$sites
     export FREEHOLD_SITES
     run_on_freehold env FREEHOLD_HUGE_PAGES=999g "$HELPERS/mixed"
+    # Pages of the library's data that were never touched are resident once somebody has read them.
+    ok "$FREEHOLD" explain --json "$pid"
+    ok "$FREEHOLD" snapshot "$pid" -o $sites.snap
     ok "$FREEHOLD" snapshot --stop "$pid" -o $sites.snap
     says "^$sites.snap: heap of process $pid (mixed), "
     for how in "" --json; do
@@ -55,6 +58,7 @@ unset FREEHOLD_SITES
 # A snapshot of a core, and of a snapshot.
 if command -v gcore >/dev/null; then
     run_on_freehold "$HELPERS/mixed"
+    core_pid=$pid
     gcore -o core "$pid" >/dev/null 2>&1
     ok "$FREEHOLD" snapshot "core.$pid" -o core.snap
     "$FREEHOLD" explain "core.$pid" | sed 1d >process
@@ -71,9 +75,9 @@ if [ "$(uname -m)" = x86_64 ]; then
     ok "$FREEHOLD" pins again.snap
     says " (worker 3)"
 fi
-if [ -s core.snap ]; then # as one has that was written before threads were noted
+if [ -s core.snap ]; then # a core knows the threads' ids, and the name of the first
     ok "$FREEHOLD" pins core.snap
-    says " #[1-4]"
+    grep -q " $core_pid (mixed)\$" out || fail "no thread has the core's id $core_pid: $(cat out)"
 fi
 
 # Nothing is left of one that could not be written, and what was there stays.

@@ -47,6 +47,14 @@ for image in "$pid" sites.snap; do
 done
 "$FREEHOLD" report -o report.html "$pid" >out 2>err || fail "report: $(cat err)"
 grep -q "of metadata: call stacks" report.html || fail "the report does not tell the tables from the rest"
+if command -v gcore >/dev/null && gcore -o core "$pid" >gcore.log 2>&1; then # of the tables what was written, no more
+    explain "core.$pid"
+    silent "in memory"
+    json "8e6 < tables['bytes'] < 20e6 and about['call stacks'] == tables['bytes'] and e['resident'] is None"
+    rm -f core.*
+else
+    skip_part "no core: no gcore (gdb), or $(tail -1 gcore.log 2>/dev/null)"
+fi
 stop
 
 # A profile's are small; without either there are none.
@@ -61,6 +69,28 @@ silent "of it tables"
 silent "call stacks"
 json "tables == {'bytes': 0, 'resident_bytes': 0}"
 stop
+
+# Who made most of what lives, where that is known.
+if command -v python3 >/dev/null; then
+    cat >real.py <<'END'
+import time
+kept = [bytes(1000 + i % 100) for i in range(40000)]
+print("ready", flush=True)
+time.sleep(600)
+END
+    for option in --sites --profile; do
+        start "$FREEHOLD" run $option -- python3 real.py
+        explain "$pid"
+        says "Of all call sites "
+        case $option in
+        --sites) says " has most: " && says "in 40,000 blocks. 'freehold top --once' lists the others." ;;
+        *) says " has most: about " && says "'freehold profile' lists the others." ;;
+        esac
+        stop
+    done
+else
+    skip_part "no python3"
+fi
 
 # Pages between live blocks go back, and their addresses stay.
 start env FREEHOLD_RETURN=0 "$FREEHOLD" run "$HELPERS/helper_pins" some address 200000

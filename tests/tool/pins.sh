@@ -116,6 +116,7 @@ if command -v gcore >/dev/null; then
         says "core of process $pid (helper_pins)"
         says "One block of 208 bytes keeps 10."
         names "$first made it"
+        sed -n '/^threads/,$p' text | grep -q " $pid (helper_pins)\$" || fail "no thread is named: $(cat text)"
     else
         skip_part "gcore: $(tail -1 gcore.log)"
     fi

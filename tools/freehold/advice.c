@@ -55,19 +55,43 @@ static void largest_sizes(const struct fh_image_account *account, char text[SIZE
             to = ((uint64_t)1 << (i + 1)) - 1;
         }
     }
-    snprintf(text, SIZES_BYTES, "Most of it, %s, is %s blocks of %" PRIu64 " to %" PRIu64 " bytes.",
-             fh_human(most, bytes), fh_grouped(blocks, count), from, to);
+    char least[FH_UNIT_BYTES], largest[FH_UNIT_BYTES];
+    snprintf(text, SIZES_BYTES, "Most of it, %s, is %s block%s of %s to %s bytes.", fh_human(most, bytes),
+             fh_grouped(blocks, count), blocks == 1 ? "" : "s", fh_grouped(from, least), fh_grouped(to, largest));
 }
 
-static void add_live(const struct fh_image_account *account, struct fh_advice *advice)
+/* `advice->bytes` is all that is live, or, where that can be known, what of it is in memory. */
+static void add_live(const struct fh_explanation *explanation, struct fh_advice *advice)
 {
-    char bytes[FH_UNIT_BYTES], count[FH_UNIT_BYTES], most[SIZES_BYTES];
+    const struct fh_image_account *account = &explanation->account;
+    const struct fh_holding *holding = &explanation->holding;
+    char bytes[FH_UNIT_BYTES], count[FH_UNIT_BYTES], resident[FH_UNIT_BYTES], most[SIZES_BYTES];
+    uint64_t live = account->bytes[FH_LIVE], blocks = account->live_blocks;
     largest_sizes(account, most);
-    snprintf(advice->text, sizeof(advice->text), "The program holds %s blocks, %s of them in memory. %s",
-             fh_grouped(account->live_blocks, count), fh_human(account->resident[FH_LIVE], bytes), most);
-    snprintf(advice->todo, sizeof(advice->todo),
-             "That is what the program has asked for and not freed: no option makes it less. Which code it was, "
-             "'freehold run --profile=FILE -- COMMAND' and 'freehold pins' say.");
+    int used = snprintf(advice->text, sizeof(advice->text), "The program holds %s block%s, ",
+                        fh_grouped(blocks, count), blocks == 1 ? "" : "s");
+    fh_human(live, bytes), fh_human(advice->bytes, resident);
+    if (!explanation->about->knows_pages)
+        used += snprintf(advice->text + used, sizeof(advice->text) - (size_t)used, "%s in all", bytes);
+    else if (live - advice->bytes <= live / 100)
+        used += snprintf(advice->text + used, sizeof(advice->text) - (size_t)used, "%s of them in memory", resident);
+    else
+        used += snprintf(advice->text + used, sizeof(advice->text) - (size_t)used, "%s in all, %s of it in memory",
+                         bytes, resident);
+    snprintf(advice->text + used, sizeof(advice->text) - (size_t)used, ". %s", most);
+
+    used = snprintf(advice->todo, sizeof(advice->todo),
+                    "That is what the program has asked for and not freed: no option makes it less. ");
+    bool has_all = explanation->stacks_mode & FH_SAMPLES_SITES;
+    if (holding->live_blocks == 0)
+        snprintf(advice->todo + used, sizeof(advice->todo) - (size_t)used,
+                 "Which code it was, 'freehold run --profile=FILE -- COMMAND' and 'freehold pins' say.");
+    else
+        snprintf(advice->todo + used, sizeof(advice->todo) - (size_t)used,
+                 "Of all call sites %s has most: %s%s in %s block%s. '%s' lists the others.",
+                 explanation->holding_place, has_all ? "" : "about ", fh_human(holding->live_bytes, bytes),
+                 fh_grouped(holding->live_blocks, count), holding->live_blocks == 1 ? "" : "s",
+                 has_all ? "freehold top --once" : "freehold profile");
 }
 
 static void add_chunks(const struct fh_image_account *account, struct fh_advice *advice)
@@ -176,8 +200,9 @@ size_t fh_explain_collect(const struct fh_explanation *explanation, struct fh_ad
     size_t count = 0;
     uint64_t heap = knows ? explanation->heap_rss_bytes : 0;
 
-    list[count] = (struct fh_advice){.about = "live", .bytes = account->resident[FH_LIVE]};
-    add_live(account, &list[count++]);
+    list[count] = (struct fh_advice){.about = "live", .bytes = knows ? account->resident[FH_LIVE]
+                                                                     : account->bytes[FH_LIVE]};
+    add_live(explanation, &list[count++]);
     list[count] = (struct fh_advice){.about = "free chunks", .bytes = account->free_in_chunks.resident};
     add_chunks(account, &list[count++]);
     list[count] = (struct fh_advice){.about = "free objects in slabs", .bytes = account->free_in_slabs.resident};

@@ -4,7 +4,7 @@
 #ifndef FREEHOLD_TOOL_EXPLAIN_H
 #define FREEHOLD_TOOL_EXPLAIN_H
 
-#include "image.h"
+#include "holding.h"
 #include "threads.h"
 
 /* Resident memory that is not the heap's, by kind of mapping. */
@@ -15,6 +15,7 @@ struct fh_other {
 };
 struct fh_other *fh_other_of(struct fh_other others[FH_OTHERS], const struct fh_image_vma *vma);
 
+enum { FH_PLACE_BYTES = 160 };
 struct fh_explanation {
     const struct fh_image_about *about;
     struct fh_image_account account;
@@ -24,6 +25,8 @@ struct fh_explanation {
     char most_caching[FH_THREAD_NAME_BYTES]; /* the thread that keeps most freed memory; empty for none */
     uint64_t most_cached_bytes;
     uint32_t stacks_mode;           /* bits of enum fh_samples_mode: which call stacks the program notes */
+    struct fh_holding holding;      /* the call site that holds most; no blocks: none is known */
+    char holding_place[FH_PLACE_BYTES];
     struct fh_other others[FH_OTHERS];
 };
 uint64_t fh_explained_resident(const struct fh_explanation *explanation);
@@ -32,7 +35,7 @@ uint64_t fh_explained_resident(const struct fh_explanation *explanation);
 bool fh_explain_read(struct fh_image *image, const char *verb, struct fh_explanation *explanation);
 
 /* In plain words: what dominates, and what to do. */
-enum { FH_ADVICE_BYTES = 512, FH_ADVICE_MOST = 10 };
+enum { FH_ADVICE_BYTES = 640, FH_ADVICE_MOST = 10 };
 struct fh_advice {
     const char *about;
     uint64_t bytes; /* in memory, that this is about */

@@ -1,8 +1,8 @@
 /*
  * explain_read.c - what an explanation is made of: the account by a walk, the library's own sums, and the kernel's.
  */
+#include "call_stack.h"
 #include "explain.h"
-#include "sites.h"
 
 #include <string.h>
 
@@ -64,6 +64,18 @@ static void find_most_caching(struct fh_image *image, struct fh_explanation *exp
     fh_thread_names_close(&names);
 }
 
+static bool find_site(struct fh_image *image, struct fh_sites *sites, struct fh_explanation *explanation)
+{
+    size_t count;
+    explanation->stacks_mode = fh_sites_mode(sites);
+    if (!fh_holding_find(image, sites, &explanation->holding, 1, &count)) return false;
+    if (count == 0) return true;
+    struct fh_symbols *symbols = fh_symbols_open(image);
+    fh_call_stack_place(sites, symbols, explanation->holding.stack, explanation->holding_place, FH_PLACE_BYTES);
+    fh_symbols_close(symbols);
+    return true;
+}
+
 bool fh_explain_read(struct fh_image *image, const char *verb, struct fh_explanation *explanation)
 {
     memset(explanation, 0, sizeof(*explanation));
@@ -73,7 +85,7 @@ bool fh_explain_read(struct fh_image *image, const char *verb, struct fh_explana
     reconcile(image, explanation);
     find_most_caching(image, explanation);
     struct fh_sites *sites = fh_sites_open(image);
-    explanation->stacks_mode = sites ? fh_sites_mode(sites) : FH_SAMPLES_OFF;
+    bool good = !sites || find_site(image, sites, explanation);
     fh_sites_close(sites);
-    return true;
+    return good;
 }

@@ -330,6 +330,7 @@ void fh_image_close(struct fh_image *image)
         image->source->close(image);
     fh_image_free_vmas(image->vmas, image->vma_count);
     free(image->thread_names);
+    free(image->core_threads);
     free(image->regions);
     free(image->window);
     free(image->window_pages);

@@ -159,10 +159,10 @@ struct fh_image_thread *fh_image_threads_all(struct fh_image *image, size_t *cou
 enum { FH_THREAD_COMM_BYTES = 16 }; /* as the kernel has it */
 struct fh_image_thread_name {
     uint32_t state;
-    int32_t id; /* the kernel's */
-    char name[FH_THREAD_COMM_BYTES];
+    int32_t id;                      /* the kernel's */
+    char name[FH_THREAD_COMM_BYTES]; /* empty: not known, as of most threads of a core */
 };
-/* Of the thread that runs the state; false when that is not known: no thread does, or it is an image of a core. */
+/* Of the thread that runs the state; false when that is not known, or no thread does. */
 bool fh_image_thread_name(struct fh_image *image, const struct fh_image_thread *thread,
                           struct fh_image_thread_name *name);
 

@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/procfs.h>
+#include <sys/user.h>
 #include <unistd.h>
 
-enum { NOTES_MOST = 16 << 20, SEGMENTS_MOST = 1 << 22 };
+enum { NOTES_MOST = 16 << 20, SEGMENTS_MOST = 1 << 22, CORE_PAGE_BYTES = 4096 };
 
 struct piece {
     uint64_t start, bytes, offset;
@@ -63,10 +64,40 @@ static size_t read_core(struct fh_image *image, uint64_t address, void *buffer, 
     return had;
 }
 
+/* The first of the library's regions that ends above the address, of those that were found last. */
+static size_t region_at(const struct fh_image *image, uint64_t address)
+{
+    size_t low = 0, high = image->region_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (image->regions[middle].start + image->regions[middle].bytes <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* A core does not say what was in memory: all of it counts, but for pages of the library's own large tables that hold
+ * nothing but zeros. These were never written. */
 static void pages_of_core(struct fh_image *image, uint64_t address, size_t count, unsigned char *flags)
 {
-    (void)image, (void)address;
-    memset(flags, FH_PAGE_PRESENT, count); /* not known */
+    static uint64_t page[CORE_PAGE_BYTES / sizeof(uint64_t)];
+    size_t at = region_at(image, address);
+    memset(flags, FH_PAGE_PRESENT, count);
+    for (size_t i = 0; i < count; i++, address += CORE_PAGE_BYTES) {
+        while (at < image->region_count && image->regions[at].start + image->regions[at].bytes <= address)
+            at++;
+        if (at == image->region_count)
+            return;
+        const struct fh_region *region = &image->regions[at];
+        bool is_table = region->kind == FH_REGION_PAGEMAP || region->kind == FH_REGION_SAMPLES;
+        if (!is_table || region->start > address)
+            continue;
+        read_core(image, address, page, sizeof(page));
+        if (page[0] == 0 && memcmp(page, page + 1, sizeof(page) - sizeof(*page)) == 0)
+            flags[i] = 0;
+    }
 }
 
 static uint64_t next_of_core(struct fh_image *image, uint64_t address)
@@ -155,7 +186,30 @@ static bool name_vmas(struct fh_image *image, const struct core_source *core)
     return true;
 }
 
-/* The process's number and name, and the files that were mapped into it. */
+/* A thread, by its thread pointer: of its registers on x86-64; aarch64 has a note of its own for that, which follows
+ * the one of the registers. */
+static void read_thread(struct fh_image *image, unsigned type, const char *note, size_t bytes)
+{
+    struct elf_prstatus status;
+    uint64_t pointer = 0;
+    size_t count = image->core_thread_count;
+    if (type == NT_PRSTATUS && bytes >= sizeof(status)) {
+        memcpy(&status, note, sizeof(status));
+#ifdef __x86_64__
+        pointer = status.pr_reg[offsetof(struct user_regs_struct, fs_base) / sizeof(status.pr_reg[0])];
+#endif
+        struct fh_image_core_thread *larger = realloc(image->core_threads, (count + 1) * sizeof(*larger));
+        if (!larger)
+            return;
+        image->core_threads = larger;
+        larger[image->core_thread_count++] = (struct fh_image_core_thread){pointer, status.pr_pid};
+    } else if (type == NT_ARM_TLS && bytes >= sizeof(pointer) && count > 0) {
+        memcpy(&pointer, note, sizeof(pointer));
+        image->core_threads[count - 1].pointer = pointer;
+    }
+}
+
+/* The process's number and name, its threads, and the files that were mapped into it. */
 static void read_notes(struct fh_image *image, struct core_source *core, const Elf64_Phdr *segment)
 {
     int fd = core->fd;
@@ -179,6 +233,7 @@ static void read_notes(struct fh_image *image, struct core_source *core, const E
         }
         if (note.n_type == NT_FILE)
             read_files(core, notes + data, note.n_descsz);
+        read_thread(image, note.n_type, notes + data, note.n_descsz);
         at = next;
     }
     free(notes);
@@ -238,7 +293,7 @@ int fh_image_open_core(const char *verb, const char *path, int fd, struct fh_ima
     image->source_data = core;
     image->source = &core_source;
     image->about.kind = FH_IMAGE_CORE;
-    image->about.page_bytes = 4096;
+    image->about.page_bytes = CORE_PAGE_BYTES;
     snprintf(image->about.name, sizeof(image->about.name), "?");
     bool good = read_header(fd, &header) && header.e_phentsize == sizeof(Elf64_Phdr);
     uint64_t count = good ? header.e_phnum : 0;

@@ -31,6 +31,11 @@ struct fh_image {
     size_t vma_count;
     struct fh_image_thread_name *thread_names; /* of a snapshot, by state */
     size_t thread_name_count;
+    struct fh_image_core_thread { /* of a core, as its notes say */
+        uint64_t pointer;         /* the thread pointer */
+        int32_t id;
+    } *core_threads;
+    size_t core_thread_count;
     struct fh_region *regions;
     size_t region_count;
 

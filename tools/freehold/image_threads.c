@@ -1,6 +1,6 @@
 /*
  * image_threads.c - the kernel's ids and names of the threads that run the states: of a process from /proc, of a
- * snapshot as they were noted in it.
+ * snapshot as they were noted in it; of a core the ids, and the name of the first thread, which is the process's.
  */
 #include "image_source.h"
 
@@ -58,6 +58,20 @@ static bool name_in_process(struct fh_image *image, const struct fh_image_thread
     return name->id > 0 && read_name(image->about.pid, name->id, name->name);
 }
 
+static bool name_in_core(const struct fh_image *image, const struct fh_image_thread *thread,
+                         struct fh_image_thread_name *name)
+{
+    size_t i = 0;
+    while (i < image->core_thread_count && image->core_threads[i].pointer != thread->pointer)
+        i++;
+    if (i == image->core_thread_count)
+        return false;
+    name->id = image->core_threads[i].id;
+    if (name->id == image->about.pid)
+        snprintf(name->name, sizeof(name->name), "%.*s", (int)sizeof(name->name) - 1, image->about.name);
+    return true;
+}
+
 bool fh_image_thread_name(struct fh_image *image, const struct fh_image_thread *thread,
                           struct fh_image_thread_name *name)
 {
@@ -66,6 +80,8 @@ bool fh_image_thread_name(struct fh_image *image, const struct fh_image_thread *
         return false;
     if (image->about.kind == FH_IMAGE_PROCESS)
         return name_in_process(image, thread, name);
+    if (image->about.kind == FH_IMAGE_CORE)
+        return name_in_core(image, thread, name);
     size_t low = 0, high = image->thread_name_count;
     while (low < high) {
         size_t middle = (low + high) / 2;

@@ -113,7 +113,8 @@ static void note_pages(struct fill *fill, enum fh_item item, uint64_t start, uin
 static void charge_cell(struct fill *fill, struct fh_map_cell *cell, enum fh_item item, uint64_t start, uint64_t end)
 {
     uint64_t swapped = 0, resident = item == FH_UNTOUCHED ? 0 : end - start;
-    if (fill->knows_pages) resident = fh_image_resident(fill->image, start, end - start, &swapped);
+    if (fill->knows_pages || item == FH_METADATA) /* tables are mostly untouched, which a core shows as well */
+        resident = fh_image_resident(fill->image, start, end - start, &swapped);
     cell->bytes[item] += end - start;
     cell->resident[item] += resident;
     cell->swapped_bytes += swapped;

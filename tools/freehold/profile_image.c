@@ -82,8 +82,11 @@ static int read_all(const char *verb, const char *word, struct reader *reader)
     const struct fh_image_about *about = fh_image_about(reader->image);
     reader->sites = fh_sites_open(reader->image);
     if (!reader->sites || !(fh_sites_mode(reader->sites) & FH_SAMPLES_PROFILE)) {
-        fh_say(verb, "process %s (%s) is not being profiled; start it with: freehold run --profile=FILE -- COMMAND",
-               word, about->name);
+        const char *help = reader->sites && (fh_sites_mode(reader->sites) & FH_SAMPLES_SITES)
+                               ? "it keeps all call sites, which 'freehold pins' and 'freehold top' show"
+                               : "start it with: freehold run --profile -- COMMAND";
+        char name[FH_IMAGE_NAME_BYTES];
+        fh_say(verb, "%s is not being profiled; %s", fh_image_name(about, name), help);
         return FH_EXIT_FAILED;
     }
     const struct fh_samples *root = fh_sites_root(reader->sites);

@@ -70,12 +70,14 @@ void fh_profile_print_text(const struct fh_profile *profile, struct fh_profile_n
             left++;
             continue;
         }
-        printf("\n%4zu.  %s in %s blocks %s, %.1f %%\n", ++shown, fh_human(values[FH_INUSE_SPACE], bytes),
-               fh_grouped(values[FH_INUSE_OBJECTS], blocks), profile->pid ? "live" : "not freed",
+        printf("\n%4zu.  %s in %s block%s %s, %.1f %%\n", ++shown, fh_human(values[FH_INUSE_SPACE], bytes),
+               fh_grouped(values[FH_INUSE_OBJECTS], blocks), values[FH_INUSE_OBJECTS] == 1 ? "" : "s",
+               profile->pid ? "live" : "not freed",
                fh_percent(values[FH_INUSE_SPACE], all));
         if (!not_freed)
-            printf("       %s in %s blocks allocated, %.1f %%\n", fh_human(values[FH_ALLOC_SPACE], bytes),
-                   fh_grouped(values[FH_ALLOC_OBJECTS], blocks), fh_percent(values[FH_ALLOC_SPACE], all_allocated));
+            printf("       %s in %s block%s allocated, %.1f %%\n", fh_human(values[FH_ALLOC_SPACE], bytes),
+                   fh_grouped(values[FH_ALLOC_OBJECTS], blocks), values[FH_ALLOC_OBJECTS] == 1 ? "" : "s",
+                   fh_percent(values[FH_ALLOC_SPACE], all_allocated));
         print_stack(stack, names);
     }
     if (left)

@@ -40,8 +40,11 @@ const char *fh_thread_name(const struct fh_thread_names *names, uint32_t state, 
 {
     const struct fh_image_thread *thread = find(names, state);
     struct fh_image_thread_name name;
-    if (thread && fh_image_thread_name(names->image, thread, &name))
+    bool is_known = thread && fh_image_thread_name(names->image, thread, &name);
+    if (is_known && name.name[0])
         snprintf(text, FH_THREAD_NAME_BYTES, "%ld (%s)", (long)name.id, name.name);
+    else if (is_known)
+        snprintf(text, FH_THREAD_NAME_BYTES, "%ld", (long)name.id);
     else
         snprintf(text, FH_THREAD_NAME_BYTES, "#%u%s", state, thread && thread->status != RUNNING ? ", ended" : "");
     for (char *at = text; *at; at++) {

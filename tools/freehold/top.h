@@ -7,6 +7,7 @@
 #ifndef FREEHOLD_TOOL_TOP_H
 #define FREEHOLD_TOOL_TOP_H
 
+#include "holding.h"
 #include "pins_report.h"
 #include "screen.h"
 
@@ -22,8 +23,7 @@ struct fh_top_cell {
 
 /* A call site, by the blocks of it that live. */
 struct fh_top_site {
-    uint32_t stack;
-    uint64_t live_bytes, live_blocks, held_bytes;
+    struct fh_holding holding;
     char place[96], caller[96]; /* found when they are first shown */
     bool is_named;
 };

@@ -90,7 +90,7 @@ static void print_sites(struct fh_top *top)
         const struct fh_top_site *site = &top->sites[i];
         printf("%s{\"live_bytes\": %" PRIu64 ", \"live_blocks\": %" PRIu64 ", \"held_bytes\": %" PRIu64
                ", \"estimated\": %s, \"place\": ",
-               i ? ", " : "", site->live_bytes, site->live_blocks, site->held_bytes,
+               i ? ", " : "", site->holding.live_bytes, site->holding.live_blocks, site->holding.held_bytes,
                top->sites_mode & FH_SAMPLES_SITES ? "false" : "true");
         fh_json_string(site->place);
         printf(", \"caller\": ");

@@ -25,7 +25,9 @@ void fh_top_show_head(struct fh_top *top, struct fh_screen *screen)
     char name[FH_IMAGE_NAME_BYTES], rss[FH_UNIT_BYTES], live[FH_UNIT_BYTES], blocks[FH_UNIT_BYTES];
     fh_screen_line(screen);
     fh_screen_put(screen, FH_INK_TITLE, "%s", fh_image_name(top->about, name));
-    fh_screen_put(screen, FH_INK_PLAIN, "  RSS %s, live %s in %s blocks", fh_human(top->rss_bytes, rss),
+    if (top->rss_bytes) /* a core does not say it */
+        fh_screen_put(screen, FH_INK_PLAIN, "  RSS %s,", fh_human(top->rss_bytes, rss));
+    fh_screen_put(screen, FH_INK_PLAIN, "%s live %s in %s blocks", top->rss_bytes ? "" : " ",
                   fh_human(top->counters.bytes[FH_LIVE], live), fh_grouped(top->counters.live_blocks, blocks));
     if (top->has_ended) {
         time_t when = (time_t)top->ended_s;

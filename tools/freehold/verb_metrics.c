@@ -74,11 +74,14 @@ static int metrics_run(int argc, char **argv)
 {
     static const struct option options[] = {
         {"help", no_argument, NULL, 'h'},
+        {"json", no_argument, NULL, 'j'},
         {NULL, 0, NULL, 0},
     };
     static struct fh_counters_read read;
     int option;
     while ((option = fh_next_option("metrics", argc, argv, "+:h", options)) != -1) {
+        if (option == 'j')
+            return fh_say_usage("metrics", "this is OpenMetrics text; 'freehold stats --json' has the same as JSON");
         if (option != 'h')
             return FH_EXIT_USAGE;
         fh_help_verb(&fh_verb_metrics);

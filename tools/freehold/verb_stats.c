@@ -41,8 +41,11 @@ static void print_json(const struct fh_counters_read *read)
 static void print_process(const struct fh_image_counters *counters)
 {
     char number[FH_UNIT_BYTES];
-#define FH_COUNTER(name, kind, unit, label, remark, help) \
-    printf("  %-20s %18s%s%s\n", #name, fh_grouped(counters->name, number), remark[0] ? "  " : "", remark);
+    /* No process is without resident memory: a core does not say it. */
+#define FH_COUNTER(name, kind, unit, label, remark, help)                                                       \
+    printf("  %-20s %18s%s%s\n", #name,                                                                         \
+           &counters->name != &counters->resident_bytes || counters->name ? fh_grouped(counters->name, number) : "-", \
+           remark[0] ? "  " : "", remark);
 #include "counters.def"
 }
 

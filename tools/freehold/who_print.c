@@ -157,10 +157,10 @@ static const char *foreign_words(struct fh_image *image, const struct fh_image_v
         return "in a mapping of the kernel";
     if (vma->path[0] == '/')
         return vma->executable ? "in the code of a file" : vma->writable ? "in the data of a file" : "in a file";
-    if (fh_image_about(image)->kind == FH_IMAGE_CORE)
-        return "in a mapping that is not freehold's; a core does not tell whose";
     if (thread_in(image, vma))
         return "on the stack of a thread, or in its thread-local data";
+    if (fh_image_about(image)->kind == FH_IMAGE_CORE)
+        return "in a mapping that is not freehold's; a core does not tell whose";
     return "in memory that the program mapped itself, or a thread's stack";
 }
 
@@ -206,8 +206,8 @@ static const char *words(struct fh_image *image, const struct fh_who *who, char 
 void fh_who_print(struct fh_image *image, const struct fh_who *who)
 {
     const struct fh_image_about *about = fh_image_about(image);
-    char address[FH_UNIT_BYTES], text[128], thread[FH_THREAD_NAME_BYTES];
-    printf("%s in process %ld (%s):\n%s\n", fh_hex(who->address, address), (long)about->pid, about->name,
+    char address[FH_UNIT_BYTES], text[128], thread[FH_THREAD_NAME_BYTES], name[FH_IMAGE_NAME_BYTES];
+    printf("%s in %s:\n%s\n", fh_hex(who->address, address), fh_image_name(about, name),
            words(image, who, text, sizeof(text)));
     if (who->is != FH_WHO_NOTHING)
         putchar('\n');
