@@ -10,6 +10,8 @@ for sites in 0 1; do
     FREEHOLD_SITES=$sites
     export FREEHOLD_SITES
     run_on_freehold env FREEHOLD_HUGE_PAGES=999g "$HELPERS/mixed"
+    # Whoever reads a process may be the first to touch a page of its files, which is resident from then on.
+    ok "$FREEHOLD" explain "$pid"
     ok "$FREEHOLD" snapshot --stop "$pid" -o $sites.snap
     says "^$sites.snap: heap of process $pid (mixed), "
     for how in "" --json; do
