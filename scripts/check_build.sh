@@ -23,9 +23,9 @@ quietly() {
 
 quietly "$cmake" -S "$source" -B "$directory" -DCMAKE_C_COMPILER="$compiler" "$@"
 # shellcheck disable=SC2086 # a list
-quietly "$cmake" --build "$directory" -j2 --target $targets
+quietly "$cmake" --build "$directory" --target $targets
 if [ -f "$directory/tests/CTestTestfile.cmake" ]; then
-    ctest --test-dir "$directory" -LE '^long$' -j2 --output-on-failure --no-tests=error >"$log" 2>&1 ||
+    ctest --test-dir "$directory" -LE '^long$' --output-on-failure --no-tests=error >"$log" 2>&1 ||
         { cat "$log"; exit 1; }
     tail -n 3 "$log"
 fi

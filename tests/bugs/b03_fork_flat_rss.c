@@ -3,7 +3,7 @@
  *
  * While a fork is prepared threads allocate from memory of their own. If that is not taken up again, every fork leaks.
  * Also follows a line of descent: each child forks the next, and the last must not be larger than the first.
- * Arguments: number of forks (120, after a third as many that do not count; long 10,000).
+ * Arguments: number of forks (60, after a third as many that do not count; long 10,000).
  */
 #include "b03_fork_load.h"
 
@@ -48,7 +48,7 @@ static void fork_once(long i)
 
 int main(int argc, char **argv)
 {
-    long forks = bugs_count(argc, argv, 120);
+    long forks = bugs_count(argc, argv, 60);
     size_t before_kib;
     size_t after_kib;
     pid_t pid;

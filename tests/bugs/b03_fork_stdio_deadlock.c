@@ -4,7 +4,7 @@
  *
  * Every child allocates and frees blocks of every kind, frees blocks of threads that it does not have, and ends; some
  * also ask fh_check() whether the heap they woke up in is sound, create threads, or fork again.
- * Arguments: number of forks (120; long 100,000).
+ * Arguments: number of forks (60; long 100,000).
  */
 #include "b03_fork_load.h"
 
@@ -44,7 +44,7 @@ static void child(long number)
 
 int main(int argc, char **argv)
 {
-    long forks = bugs_count(argc, argv, 120);
+    long forks = bugs_count(argc, argv, 60);
 
     bugs_start();
     check = bugs_find_check();

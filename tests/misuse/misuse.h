@@ -1,10 +1,9 @@
 /*
- * misuse.h - what the programs of the catalogue share.
+ * misuse.h - what the files of the catalogue share.
  *
- * Each program is one mistake: its name says which bug, on what size of block, at which moment. It announces on
- * standard
- * output the line that the library must write, and then makes the mistake. The driver, misuse_run.c, runs it under
- * the preload and compares. A program that gets to its end was not caught.
+ * Each file is one mistake: its name says which bug, on what size of block, at which moment. It announces on standard
+ * output the line that the library must write, and then makes the mistake. The driver, misuse_run.c, runs it under the
+ * preload in a process of its own, and compares. One that gets to its end was not caught.
  */
 #ifndef FREEHOLD_TESTS_MISUSE_H
 #define FREEHOLD_TESTS_MISUSE_H
@@ -21,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The mistake; defined by each program. misuse_main.c calls it, in the main thread or in another. */
+/* The mistake; defined by each file, and compiled as misuse_act_<file>, by which misuse_main.c knows it. */
 void misuse_act(void);
 
 /* What the line may say of the size, besides a number. */

@@ -1,10 +1,25 @@
 /*
- * misuse_main.c - main of every program in the catalogue: some ordinary use of the heap first, then the mistake, in the
- * main thread or (argument "thread") in another.
+ * misuse_main.c - main of the catalogue, `misuse_catalogue NAME [thread]`: some ordinary use of the heap first, then
+ * the mistake of that name, in the main thread or in another.
  */
 #include "misuse.h"
 
 #include <stdarg.h>
+
+#define MISTAKE(name) void misuse_act_##name(void);
+#include "catalogue.inc"
+#undef MISTAKE
+
+static const struct {
+    const char *name;
+    void (*act)(void);
+} mistakes[] = {
+#define MISTAKE(name) {#name, misuse_act_##name},
+#include "catalogue.inc"
+#undef MISTAKE
+};
+
+static void (*act)(void);
 
 static void say(const char *format, ...)
 {
@@ -48,13 +63,17 @@ static void live_a_little(void)
 static void *run(void *arg)
 {
     live_a_little();
-    misuse_act();
+    act();
     return arg;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "thread") == 0)
+    for (size_t i = 0; argc > 1 && i < sizeof mistakes / sizeof mistakes[0]; i++)
+        act = strcmp(argv[1], mistakes[i].name) == 0 ? mistakes[i].act : act;
+    if (act == NULL)
+        return 2;
+    if (argc > 2 && strcmp(argv[2], "thread") == 0)
         in_thread(run, NULL);
     else
         run(NULL);

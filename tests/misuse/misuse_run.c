@@ -1,7 +1,7 @@
 /*
  * misuse_run.c - the driver of the catalogue: runs a program under the preload and judges how it ended.
  *
- *     misuse_run LIBRARY PROGRAM            must be killed by SIGABRT after exactly one line on standard error, the one
+ *     misuse_run LIBRARY CATALOGUE NAME     must be killed by SIGABRT after exactly one line on standard error, the one
  *                                           that the program announced; in the main thread and in another one, with
  *                                           thread caches and without
  *     misuse_run --benign LIBRARY PROGRAM [ARGUMENT...]
@@ -100,16 +100,16 @@ static int judge(const char *program, const char *variant, int status)
     return matches ? 0 : complain(program, variant, "another line than announced", status);
 }
 
-static int caught(const char *library, char *program)
+static int caught(const char *library, char *catalogue, char *name)
 {
     static const char *const no_caches[] = {"FREEHOLD_CACHE_BYTES", "0", "FREEHOLD_MEDIUM_CACHE_BYTES", "0", NULL};
-    char *in_main[] = {program, NULL};
-    char *in_thread[] = {program, (char *)"thread", NULL};
+    char *in_main[] = {catalogue, name, NULL};
+    char *in_thread[] = {catalogue, name, (char *)"thread", NULL};
     int failed = 0;
 
-    failed |= judge(program, "main thread", run(library, in_main, NULL));
-    failed |= judge(program, "another thread", run(library, in_thread, NULL));
-    failed |= judge(program, "without caches", run(library, in_main, no_caches));
+    failed |= judge(name, "main thread", run(library, in_main, NULL));
+    failed |= judge(name, "another thread", run(library, in_thread, NULL));
+    failed |= judge(name, "without caches", run(library, in_main, no_caches));
     return failed;
 }
 
@@ -118,10 +118,10 @@ int main(int argc, char **argv)
     int status;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (argc == 3)
-        return caught(argv[1], argv[2]);
+    if (argc == 4 && strcmp(argv[1], "--benign") != 0)
+        return caught(argv[1], argv[2], argv[3]);
     if (argc < 4 || strcmp(argv[1], "--benign") != 0) {
-        fprintf(stderr, "usage: misuse_run [--benign] LIBRARY PROGRAM [ARGUMENT...]\n");
+        fprintf(stderr, "usage: misuse_run LIBRARY CATALOGUE NAME | --benign LIBRARY PROGRAM [ARGUMENT...]\n");
         return 1;
     }
     status = run(argv[2], argv + 3, NULL);

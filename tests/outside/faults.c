@@ -2,7 +2,7 @@
  * faults.c - fault injection: makes each call to the kernel that a workload's malloc makes fail, one at a time and from
  * one on, with each of several errors, and sees that nothing but NULL and ENOMEM comes of it.
  *
- *   faults LIBRARY WORK quick                 some workloads, the first calls, some errors
+ *   faults LIBRARY WORK quick                 some workloads, the first calls, one of three errors for each
  *   faults LIBRARY WORK all WORKLOAD          every call, every error, in all four modes
  *   faults LIBRARY WORK some WORKLOAD         the same with steps between the calls that grow
  *   faults LIBRARY WORK one WORKLOAD MODE ERROR N   one run, with its calls shown
@@ -100,28 +100,6 @@ static bool run_one(struct session *session, const char *workload, int mode, int
     return more;
 }
 
-/* Every call of the workload in turn, up to `most`, by way of steps that grow when `thin` is set. */
-static void run_series(struct session *session, const char *workload, int mode, int error, unsigned most, bool thin)
-{
-    unsigned failures = session->failures;
-
-    for (unsigned nth = 1; nth <= most; nth += thin && nth > 4 ? nth / 3 : 1) {
-        if (!run_one(session, workload, mode, error, nth, false) || session->failures > failures + 5) {
-            break; /* no such call any more, or the same failure again and again */
-        }
-    }
-}
-
-static int summary(const struct session *session, const char *what)
-{
-    printf("%s: %u runs, %u calls made to fail, %u failures\n", what, session->runs, session->given, session->failures);
-    if (session->given == 0) {
-        printf("no call was made to fail: nothing was tested\n");
-        return FAILED;
-    }
-    return session->failures == 0 ? PASSED : FAILED;
-}
-
 static int index_of_error(const char *name)
 {
     for (int i = 0; i < ERRORS; i++) {
@@ -144,18 +122,57 @@ static int index_of_mode(const char *name)
     exit(2);
 }
 
+/* By steps that grow, where not all calls are tried. */
+static unsigned next_nth(unsigned nth, bool thin)
+{
+    return nth + (thin && nth > 4 ? nth / 3 : 1);
+}
+
+/* Every call of the workload in turn, up to `most`, by way of steps that grow when `thin` is set. */
+static void run_series(struct session *session, const char *workload, int mode, int error, unsigned most, bool thin)
+{
+    unsigned failures = session->failures;
+
+    for (unsigned nth = 1; nth <= most; nth = next_nth(nth, thin)) {
+        if (!run_one(session, workload, mode, error, nth, false) || session->failures > failures + 5) {
+            break; /* no such call any more, or the same failure again and again */
+        }
+    }
+}
+
+/* The same with one error for each call: the three in turn, the first of them another for each `turn`. */
+static void run_in_turn(struct session *session, const char *workload, int mode, size_t turn, unsigned most)
+{
+    static const char *const tried[] = {"ENOMEM", "EPERM", "REFUSED"};
+    unsigned failures = session->failures;
+
+    for (unsigned nth = 1; nth <= most; nth = next_nth(nth, true), turn++) {
+        int error = index_of_error(tried[turn % (sizeof tried / sizeof *tried)]);
+        if (!run_one(session, workload, mode, error, nth, false) || session->failures > failures + 5) {
+            break;
+        }
+    }
+}
+
+static int summary(const struct session *session, const char *what)
+{
+    printf("%s: %u runs, %u calls made to fail, %u failures\n", what, session->runs, session->given, session->failures);
+    if (session->given == 0) {
+        printf("no call was made to fail: nothing was tested\n");
+        return FAILED;
+    }
+    return session->failures == 0 ? PASSED : FAILED;
+}
+
 static int run_quick(struct session *session)
 {
     static const char *const workloads[] = {"small_churn",   "medium_churn", "large_churn",   "realloc_large_growth",
                                             "aligned_large", "trimming",     "threads_large", "forks",
                                             "moving"};
-    static const char *const tried[] = {"ENOMEM", "EPERM", "REFUSED"};
 
     for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {
-        for (size_t error = 0; error < sizeof tried / sizeof *tried; error++) {
-            run_series(session, workloads[i], index_of_mode("single"), index_of_error(tried[error]), 40, true);
-            run_series(session, workloads[i], index_of_mode("onward"), index_of_error(tried[error]), 12, true);
-        }
+        run_in_turn(session, workloads[i], index_of_mode("single"), i, 60);
+        run_in_turn(session, workloads[i], index_of_mode("onward"), i, 20);
         run_series(session, workloads[i], index_of_mode("start-onward"), index_of_error("ENOMEM"), 6, true);
     }
     for (int error = 0; error < ERRORS; error++) {
