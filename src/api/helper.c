@@ -26,6 +26,12 @@ static void *help(void *unused)
     return NULL;
 }
 
+static void complain(void)
+{
+    static const char line[] = "freehold: FREEHOLD_HELPER: no thread can be started; memory goes back at frees only\n";
+    fh_os_complain(line, sizeof line - 1);
+}
+
 void fh_helper_start(void)
 {
     if (!fh_options.helper) return;
@@ -33,11 +39,15 @@ void fh_helper_start(void)
     pthread_t thread;
     sigset_t all, before;
     sigfillset(&all);
-    if (pthread_attr_init(&attributes) != 0) return;
+    if (pthread_attr_init(&attributes) != 0) {
+        complain();
+        return;
+    }
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* the program's signals are not for this thread */
     if (pthread_create(&thread, &attributes, help, NULL) == 0) pthread_setname_np(thread, "freehold");
+    else complain();
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
 }

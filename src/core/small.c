@@ -206,7 +206,10 @@ void *fh_small_alloc(struct fh_state *state, size_t class_bytes)
 {
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
     struct fh_list *usable = &fh_slab_class_of(&state->slabs, class_bytes)->usable;
-    if (FH_UNLIKELY(fh_list_is_empty(usable))) drain_inbox_to_cache(state);
+    if (FH_UNLIKELY(fh_list_is_empty(usable))) {
+        drain_inbox_to_cache(state);
+        if (bin->head) fh_state_publish_class(state, class_bytes, bin->room);
+    }
     if (!bin->head) {
         struct fh_slab *slab = usable_slab(state, usable, class_bytes);
         if (!slab) return NULL;
