@@ -5,9 +5,9 @@
  * again, a run of frees has moved to another slab. When more than half of what is in a thread's slabs is free, they are
  * looked through, one or two at each step, and those with few live objects are cut up (slab_cut.c), as are those that
  * long runs leave behind. Who frees in no order comes back to every slab, and cutting one costs as much as a hundred
- * frees: then only as many are cut as that pays for. Whether the pages then go to the kernel is the heap's decision
- * (heap_purge.c). When a heap begins to give back, and again after some megabytes, its threads empty their caches,
- * since each block there holds a page.
+ * frees: then there must be some frees for each that is cut. Whether the pages then go to the kernel is the heap's
+ * decision (heap_purge.c). When a heap begins to give back, and again after some megabytes, its threads empty their
+ * caches, since each block there holds a page.
  */
 #include "atomics.h"
 #include "core.h"

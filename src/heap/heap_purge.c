@@ -26,14 +26,13 @@ enum {
     USED_SHARE = 16,         /* a sweep begins when so large a part of what is in use has become free since the last, */
     SWEEP_MOST = 4 << 20,    /* but so much at most, */
     SWEEP_LEAST = 512 << 10, /* and so much at least: what an idle heap may keep */
-    STEP_BYTES =
-        2 << 20,      /* what one step gives back at most; a free takes up to two, for its own chunk and of a sweep */
-    STEP_CHUNKS = 64, /* chunks that give in one step, at most */
-    SMALL_HOLE = 64 << 10,  /* chunks below this have their price, */
-    HOLE_COST = 16,         /* which is paid with frees: so much for each, */
-    NEAR_CREDIT = 32,       /* so much by a free */
-    NEAR_BYTES = 256 << 10, /* within this of the last one, */
-    FAR_CREDIT = 8,         /* and so much by any other */
+    STEP_BYTES = 2 << 20,    /* what a step gives back at most; a free takes two: its own chunk, and of a sweep */
+    STEP_CHUNKS = 64,        /* chunks that give in one step, at most */
+    SMALL_HOLE = 64 << 10,   /* chunks below this have their price, */
+    HOLE_COST = 16,          /* which is paid with frees: so much for each, */
+    NEAR_CREDIT = 32,        /* so much by a free */
+    NEAR_BYTES = 256 << 10,  /* within this of the last one, */
+    FAR_CREDIT = 8,          /* and so much by any other */
     CREDIT_MOST = 64 << 10,
     EPOCH_BYTES = 2 << 20,   /* after so many bytes threads give up what they keep once more */
     REGRET_STEP = 256 << 10, /* bytes taken again that end it: less may be chance */
