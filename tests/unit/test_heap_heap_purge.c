@@ -38,6 +38,12 @@ static void assert_kept(void)
     assert_sound();
 }
 
+/* Nothing is live any more: one great hole, and then the top. */
+static void drop_rest(void)
+{
+    for (int i = 0; i < MANY; i += EVERY) fh_heap_free(heap, blocks[i]);
+}
+
 static size_t untouched(void)
 {
     struct fh_account account;
@@ -134,7 +140,7 @@ static void spans_are_inherited(void **state)
     assert_sound();
     fh_heap_free(heap, aligned);
     while (count > 0) fh_heap_free(heap, there[--count]);
-    for (int i = 0; i < MANY; i += EVERY) fh_heap_free(heap, blocks[i]); /* one great hole, and then the top */
+    drop_rest();
     assert_sound();
     assert_int_equal(heap->used_bytes, 0);
 }
@@ -166,9 +172,9 @@ static void what_top_takes_in_is_regretted(void **state)
     fh_options.trim_threshold = SIZE_MAX;
     set_up();
     drop_most(0);
-    size_t last = fh_align_down(MANY - 1, EVERY), again = heap->taken_again_bytes;
+    size_t again = heap->taken_again_bytes;
     assert_true(heap->purged_bytes > 0 && heap->top_span_bytes == 0);
-    for (size_t i = 0; i <= last; i += EVERY) fh_heap_free(heap, blocks[i]);
+    drop_rest();
     size_t in_top = heap->top_span_bytes;
     assert_true(in_top > 0 && heap->free_bytes == 0);
     for (size_t bytes = 0; bytes < MANY * SIZE; bytes += 64 * FH_KIB) fh_heap_alloc(heap, 64 * FH_KIB, 16, NULL);
@@ -184,7 +190,7 @@ static void what_top_leaves_behind_is_not_regretted(void **state)
     fh_options.trim_threshold = SIZE_MAX;
     set_up();
     drop_most(0);
-    for (int i = 0; i < MANY; i += EVERY) fh_heap_free(heap, blocks[i]);
+    drop_rest();
     size_t again = heap->taken_again_bytes;
     assert_true(heap->top_span_bytes > 0 && heap->free_bytes == 0);
     fake_refuse(FAKE_BREAK_UP);
@@ -244,7 +250,7 @@ static void each_refusal_in_turn(void **state)
         fake_refuse_kth(FAKE_DISCARD, k);
         drop_most(0);
         assert_kept();
-        for (int i = 0; i < MANY; i += EVERY) fh_heap_free(heap, blocks[i]);
+        drop_rest();
         assert_sound();
         fake_os.now_ms += 60 * 1000;
     }

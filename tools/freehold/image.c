@@ -121,6 +121,23 @@ uint64_t fh_image_resident(struct fh_image *image, uint64_t start, uint64_t byte
     return sum;
 }
 
+size_t fh_first_above(const void *records, size_t count, size_t record_bytes, uint64_t address)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        struct {
+            uint64_t start, bytes;
+        } record;
+        memcpy(&record, (const char *)records + middle * record_bytes, sizeof(record));
+        if (record.start + record.bytes <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 size_t fh_image_vma_above(const struct fh_image *image, uint64_t address)
 {
     size_t low = 0, high = image->vma_count;

@@ -36,15 +36,7 @@ struct core_source {
 /* The first piece that ends above the address. */
 static size_t piece_at(const struct core_source *core, uint64_t address)
 {
-    size_t low = 0, high = core->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (core->pieces[middle].start + core->pieces[middle].bytes <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return fh_first_above(core->pieces, core->count, sizeof(*core->pieces), address);
 }
 
 static size_t read_core(struct fh_image *image, uint64_t address, void *buffer, size_t bytes)
@@ -64,26 +56,13 @@ static size_t read_core(struct fh_image *image, uint64_t address, void *buffer, 
     return had;
 }
 
-/* The first of the library's regions that ends above the address, of those that were found last. */
-static size_t region_at(const struct fh_image *image, uint64_t address)
-{
-    size_t low = 0, high = image->region_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (image->regions[middle].start + image->regions[middle].bytes <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* A core does not say what was in memory: all of it counts, but for pages of the library's own large tables that hold
  * nothing but zeros. These were never written. */
 static void pages_of_core(struct fh_image *image, uint64_t address, size_t count, unsigned char *flags)
 {
     static uint64_t page[CORE_PAGE_BYTES / sizeof(uint64_t)];
-    size_t at = region_at(image, address);
+    /* of the regions that were found last */
+    size_t at = fh_first_above(image->regions, image->region_count, sizeof(*image->regions), address);
     memset(flags, FH_PAGE_PRESENT, count);
     for (size_t i = 0; i < count; i++, address += CORE_PAGE_BYTES) {
         while (at < image->region_count && image->regions[at].start + image->regions[at].bytes <= address)

@@ -85,18 +85,9 @@ static bool add_segments(struct finder *finder)
 /* The end of the segment around the address; 0 when there is none. Segments come first in the array, sorted. */
 static uint64_t segment_end(const struct finder *finder, uint64_t address)
 {
-    size_t low = 0, high = finder->segments;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (finder->regions[middle].start <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == 0)
-        return 0;
-    const struct fh_region *before = &finder->regions[low - 1];
-    return address - before->start < before->bytes ? before->start + before->bytes : 0;
+    size_t at = fh_first_above(finder->regions, finder->segments, sizeof(*finder->regions), address);
+    const struct fh_region *segment = &finder->regions[at];
+    return at < finder->segments && segment->start <= address ? segment->start + segment->bytes : 0;
 }
 
 /* A large block whose pointer is `at`, if the two tags in front of it hold; `bytes` are the 16 in front and the 16 at
