@@ -106,8 +106,8 @@ static inline uint64_t fh_next_of(const struct fh_image *image, const unsigned c
 enum { FH_TAG_IN_USE = 1, FH_TAG_PREVIOUS_IN_USE = 2, FH_TAG_TOP = 4, FH_TAG_SLAB = 4, FH_TAG_PURGED = 8 };
 #define FH_TAG_SIZE(content) ((content) & ~(uint64_t)15)
 
-/* Of records in order of their addresses, each of which begins with two words, its start and its bytes: the index of the
- * first that ends above the address; `count` when none does. */
+/* Of records in order of their addresses, each of which begins with two words, its start and its bytes: the index of
+ * the first that ends above the address; `count` when none does. */
 size_t fh_first_above(const void *records, size_t count, size_t record_bytes, uint64_t address);
 
 /* Fills *slab from the record at `start` and its objects; false when there is no sound slab. In a view. */
