@@ -21,8 +21,8 @@ void *fh_core_memalign(size_t alignment, size_t request_bytes);
 /* pointer is not NULL, request is not 0. */
 void *fh_core_realloc(void *pointer, size_t request_bytes);
 void fh_core_free(void *pointer);
-/* A block of the calling thread's own slabs for which the cache had no room but took it. */
-void fh_core_free_full(void *pointer, uint32_t class_bytes);
+/* A block of the calling thread's own slabs for which the cache had no room but took it: as push has found it. */
+void fh_core_free_full(void *pointer, size_t place, uint64_t mark);
 size_t fh_core_usable(void *pointer);
 
 /* Before the first block; cheap when done already. */
@@ -94,6 +94,11 @@ void fh_small_end_runs(struct fh_state *state);
 uint32_t fh_small_end_run(struct fh_state *state, size_t class_bytes);
 /* Giving back: return.c. At slow steps of a free; and for a slab that a run of frees has left. */
 void fh_return_step(struct fh_state *state);
+/* Frees that went past the cache, FH_RETURN_MANY since the last time: the cache may have to be emptied, and is then
+ * kept so, until a request finds nothing in it and ends that. */
+enum { FH_RETURN_MANY = 8192 };
+void fh_return_many_freed(struct fh_state *state);
+void fh_return_end_drain(struct fh_state *state);
 /* A run of frees begins in the slab: while slabs are cut up, it is looked at before its last object is free. */
 void fh_return_enter_slab(struct fh_state *state, struct fh_slab *slab);
 /* Slabs do not suffice: a new one is opened. */

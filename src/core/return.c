@@ -8,6 +8,10 @@
  * frees: then there must be some frees for each that is cut. Whether the pages then go to the kernel is the heap's
  * decision (heap_purge.c). When a heap begins to give back, and again after some megabytes, its threads empty their
  * caches, since each block there holds a page.
+ *
+ * Before any of that, and without a system call: who tears down what it built, in no order, has the first blocks that
+ * it freed in its cache, one or two of each slab, and so no slab ever becomes empty. So when many frees went past the
+ * cache and half of all is free, the cache is emptied and stays so until a request finds nothing in it.
  */
 #include "atomics.h"
 #include "core.h"
@@ -23,6 +27,8 @@ enum {
     AGAIN_COST = 1024,    /* paid with so many since the last sweep, another one begins */
     LONG_RUN = 32,        /* one object in so many of a slab */
     CACHE_BYTES = 1024,   /* of each class that a thread keeps meanwhile: each block there holds a page */
+    DRAINED_BYTES = 1,    /* not one block, and yet no special mode */
+    DRAIN_LEAST = 128 << 10, /* free bytes in a thread's slabs below which its cache stays as it is */
     LOOK_EVERY = 8,       /* steps between two looks at the sums */
     AGAIN_MS = 1000       /* from one time to the next */
 };
@@ -79,6 +85,16 @@ static void start_sweep(struct fh_state *state)
     state->cut_credit = fh_min(state->cut_credit, AGAIN_COST);
 }
 
+/* What the cache may hold, by what the state is doing. */
+static void set_cache(struct fh_state *state)
+{
+    size_t normal = fh_core_cache_bytes(), bytes = normal;
+    if (state->draining) bytes = fh_min(normal, DRAINED_BYTES);
+    if (state->cutting) bytes = fh_min(normal, CACHE_BYTES);
+    if (FH_UNLIKELY(state->moves.on)) state->moves.cache_bytes = bytes; /* for their end */
+    else if (!fh_state_is_sampled(state) && state->cache_bytes) fh_state_set_cache_bytes(state, bytes);
+}
+
 static void start_cutting(struct fh_state *state)
 {
     fh_gate_close(&state->cut_gate, AGAIN_MS);
@@ -86,14 +102,13 @@ static void start_cutting(struct fh_state *state)
     state->cut_credit = 0;
     start_sweep(state);
     fh_state_flush(state);
-    if (!fh_state_is_sampled(state) && state->cache_bytes > CACHE_BYTES) fh_state_set_cache_bytes(state, CACHE_BYTES);
+    set_cache(state);
 }
 
 static void stop_cutting(struct fh_state *state)
 {
     state->cutting = false;
-    if (FH_UNLIKELY(state->moves.on)) state->moves.cache_bytes = fh_core_cache_bytes(); /* for their end */
-    else if (!fh_state_is_sampled(state) && state->cache_bytes) fh_state_set_cache_bytes(state, fh_core_cache_bytes());
+    set_cache(state);
 }
 
 static size_t listed_bytes(struct fh_state *state)
@@ -107,6 +122,24 @@ static size_t listed_bytes(struct fh_state *state)
 void fh_return_demand(struct fh_state *state)
 {
     if (FH_UNLIKELY(state->cutting) && listed_bytes(state) < state->slabs.counts.slab_bytes / 4) stop_cutting(state);
+}
+
+void fh_return_many_freed(struct fh_state *state)
+{
+    state->cut_credit = 0;
+    if (state->cutting || state->draining || state->moves.on || state->cache_bytes == 0) return;
+    size_t listed = listed_bytes(state);
+    if (listed < DRAIN_LEAST || listed < state->slabs.counts.slab_bytes / 2) return;
+    fh_small_flush_cache(state);
+    state->draining = true;
+    set_cache(state);
+    fh_state_publish(state);
+}
+
+void fh_return_end_drain(struct fh_state *state)
+{
+    state->draining = false;
+    set_cache(state);
 }
 
 void fh_return_enter_slab(struct fh_state *state, struct fh_slab *slab)

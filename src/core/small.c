@@ -35,21 +35,30 @@ static struct fh_slab *open_slab(struct fh_state *state, size_t class_bytes)
     return fh_slab_open(&state->slabs, base, shift, (uint32_t)class_bytes, 0, true);
 }
 
-static struct fh_run *run_of(struct fh_state *state, size_t class_bytes)
+/* Where a class's freed blocks go: the distance into the arrays of bins and runs. */
+static size_t place_of(const struct fh_state *state, size_t class_bytes)
 {
-    return &state->runs[(class_bytes ^ (state->cache.tag & FH_CACHE_ASIDE)) / FH_ALIGNMENT];
+    return class_bytes ^ (state->cache.tag & FH_CACHE_ASIDE);
 }
 
-/* Counts what the class's run has put onto its slab's list, and lets the run end: how many blocks. */
-uint32_t fh_small_end_run(struct fh_state *state, size_t class_bytes)
+/* Counts what a run has put onto its slab's list: how many blocks. */
+FH_INLINE uint32_t count_run(struct fh_state *state, const struct fh_run *run, size_t place)
 {
-    struct fh_run *run = run_of(state, class_bytes);
-    if (!run->bytes) return 0;
     uint32_t blocks = run->slab->free_count - run->counted;
     fh_count_add(&run->slab->class->listed, blocks);
-    fh_cache_free_bin(&state->cache, class_bytes)->room += (int32_t)blocks;
-    *run = (struct fh_run){0};
+    fh_cache_bin_of(&state->cache, place)->room += (int32_t)blocks;
     state->cut_credit += blocks;
+    return blocks;
+}
+
+/* The same, and lets the run end. */
+uint32_t fh_small_end_run(struct fh_state *state, size_t class_bytes)
+{
+    size_t place = place_of(state, class_bytes);
+    struct fh_run *run = fh_run_of(state, place);
+    if (!run->bytes) return 0;
+    uint32_t blocks = count_run(state, run, place);
+    *run = (struct fh_run){0};
     return blocks;
 }
 
@@ -102,29 +111,36 @@ void fh_small_release_empty(struct fh_state *state)
     }
 }
 
-/* The class's run moves on to another slab: a good moment to cut up the one that it leaves. */
+/* The class's run is to move on to another slab: a good moment to cut up the one that it leaves. */
 static void leave_run(struct fh_state *state, size_t class_bytes)
 {
-    struct fh_run *run = run_of(state, class_bytes);
+    struct fh_run *run = fh_run_of(state, place_of(state, class_bytes));
     struct fh_slab *left = run->bytes ? run->slab : NULL;
     uint32_t blocks = fh_small_end_run(state, class_bytes);
     if (left) fh_return_left_slab(state, left, blocks);
 }
 
-/* Back to its slab, by way of the class's run, which takes room in the cache that the run's end gives back. */
-static void put_own(struct fh_state *state, void *pointer, uint32_t entry)
+/* Back to its slab, by way of the class's run, which gives back the room that the block has taken in the cache. */
+FH_INLINE void put_own(struct fh_state *state, void *pointer, uint32_t entry, size_t place, uint64_t mark)
 {
-    size_t class_bytes = entry & FH_ENTRY_SIZE_MASK;
-    struct fh_run *run = run_of(state, class_bytes);
-    if (!run->bytes || (uintptr_t)pointer - (uintptr_t)run->slab >= run->bytes) {
-        leave_run(state, class_bytes);
+    struct fh_run *run = fh_run_of(state, place);
+    if ((uintptr_t)pointer - (uintptr_t)run->slab >= run->bytes) {
+        if (FH_UNLIKELY(state->cutting)) leave_run(state, entry & FH_ENTRY_SIZE_MASK);
         struct fh_slab *slab = fh_slab_of(pointer, entry);
+        if (FH_LIKELY(run->bytes != 0)) count_run(state, run, place);
         *run = (struct fh_run){slab, 1u << slab->shift, slab->free_count};
-        fh_return_enter_slab(state, slab);
+        if (FH_UNLIKELY(state->cutting)) fh_return_enter_slab(state, slab);
     }
     if (FH_UNLIKELY(!fh_slab_has_carved(run->slab, pointer))) fh_misuse(pointer, entry);
-    fh_cache_free_bin(&state->cache, class_bytes)->room--;
-    if (fh_slab_put(run->slab, pointer, fh_guard_mark(fh_guard.secret, pointer))) fh_small_slab_changed(state, run);
+    if (fh_slab_put(run->slab, pointer, mark)) fh_small_slab_changed(state, run);
+}
+
+/* The same of a block that has taken no room yet. */
+static void take_room_and_put(struct fh_state *state, void *pointer, uint32_t entry)
+{
+    size_t place = place_of(state, entry & FH_ENTRY_SIZE_MASK);
+    fh_cache_bin_of(&state->cache, place)->room--;
+    put_own(state, pointer, entry, place, fh_guard_mark(fh_guard.secret, pointer));
 }
 
 /* What follows a block of a guarded list; stops at a damaged one. */
@@ -144,7 +160,7 @@ static void put_list(struct fh_state *state, void *list, size_t *count, size_t *
         follow(block, entry, &list);
         ++*count;
         *bytes += entry & FH_ENTRY_SIZE_MASK;
-        put_own(state, block, entry);
+        take_room_and_put(state, block, entry);
     }
 }
 
@@ -171,7 +187,7 @@ static void drain_inbox_to_cache(struct fh_state *state)
         count++;
         bytes += class_bytes;
         if (FH_LIKELY(bin->room > 0)) fh_cache_put(bin, block);
-        else put_own(state, block, entry);
+        else take_room_and_put(state, block, entry);
     }
     fh_fetch_sub_relaxed(&fh_transit_objects, count);
     fh_fetch_sub_relaxed(&fh_transit_bytes, bytes);
@@ -206,6 +222,7 @@ void *fh_small_alloc(struct fh_state *state, size_t class_bytes)
 {
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
     struct fh_list *usable = &fh_slab_class_of(&state->slabs, class_bytes)->usable;
+    if (FH_UNLIKELY(state->draining)) fh_return_end_drain(state);
     if (FH_UNLIKELY(fh_list_is_empty(usable))) {
         drain_inbox_to_cache(state);
         if (bin->head) fh_state_publish_class(state, class_bytes, bin->room);
@@ -280,13 +297,33 @@ void fh_small_check(const void *pointer, uint32_t entry)
         fh_misuse(pointer, entry);
 }
 
-void fh_core_free_full(void *pointer, uint32_t class_bytes)
+FH_NOINLINE static void free_full(struct fh_state *state, void *pointer, size_t place, uint64_t mark)
+{
+    bool is_own = state->cache_bytes != 0 || fh_state_is_sampled(state), many = state->cut_credit >= FH_RETURN_MANY;
+    if (FH_UNLIKELY(!is_own || (many && !state->cutting))) {
+        fh_cache_bin_of(&state->cache, place)->room++;
+        if (many) fh_return_many_freed(state);
+        fh_core_free(pointer);
+    } else {
+        put_own(state, pointer, state->cache.tag ^ (uint32_t)place, place, mark);
+    }
+}
+
+/* Frees in no order come here each time. So what is usual is done at once: the slab is of the largest size, and there
+ * is a run to be counted. */
+void fh_core_free_full(void *pointer, size_t place, uint64_t mark)
 {
     struct fh_state *state = fh_state_of_cache(fh_cache_self());
-    fh_cache_bin_of(&state->cache, class_bytes)->room++; /* that push took in vain */
-    if (FH_LIKELY(state->cache_bytes != 0)) put_own(state, pointer, state->cache.tag | class_bytes);
-    else if (fh_state_is_sampled(state)) put_own(state, pointer, state->cache.tag ^ class_bytes);
-    else fh_core_free(pointer);
+    struct fh_run *run = fh_run_of(state, place);
+    struct fh_slab *slab = fh_slab_largest_of(pointer, state->cache.tag ^ (uint32_t)place);
+    bool is_usual = slab && state->cache_bytes && !state->cutting && state->cut_credit < FH_RETURN_MANY && run->bytes;
+    if (FH_UNLIKELY(!is_usual || !fh_slab_has_carved(slab, pointer))) {
+        free_full(state, pointer, place, mark);
+        return;
+    }
+    count_run(state, run, place);
+    *run = (struct fh_run){slab, 1u << FH_SLAB_SHIFT_MOST, slab->free_count};
+    if (fh_slab_put(slab, pointer, mark)) fh_small_slab_changed(state, run);
 }
 
 void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry)
@@ -300,7 +337,7 @@ void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry)
         fh_cache_put(bin, pointer);
         return;
     }
-    put_own(state, pointer, entry);
+    take_room_and_put(state, pointer, entry);
     /* In a special mode every free must come this long way: no run for the fast path to follow. */
     if (state->cache_bytes == 0 && !fh_state_is_sampled(state)) fh_small_end_runs(state);
 }

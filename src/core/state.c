@@ -53,6 +53,7 @@ size_t fh_core_cache_bytes(void)
 static void set_capacities(struct fh_state *state)
 {
     state->cache_bytes = fh_core_cache_bytes();
+    state->draining = false;
     fh_cache_init(&state->cache, state->id, state->cache_bytes);
     bool sampled = fh_load_relaxed(&fh_sampling_mode.on) && fh_sampling_begin(state);
     state->medium.most_bytes = state->cache_bytes || sampled ? fh_load_relaxed(&fh_options.medium_cache_bytes) : 0;

@@ -95,7 +95,8 @@ struct fh_state {
     uint32_t return_epoch;             /* the last of its heap's that it has seen */
     uint32_t return_steps;
     bool cutting;        /* sparse slabs are cut up */
-    uint32_t cut_credit; /* blocks freed to slabs since then that no cut has been paid with yet */
+    bool draining;       /* the cache is empty so that slabs become it */
+    uint32_t cut_credit; /* blocks freed to slabs since the last look, or that no cut has been paid with yet */
     size_t sweep_bytes;  /* class that the sweep over all slabs has come to; above FH_SMALL_MOST at its end */
     size_t sweep_left;   /* slabs of it yet to be looked at, at most */
     struct fh_moves moves;
@@ -107,6 +108,13 @@ struct fh_state {
     uint32_t next_abandoned;               /* id of the next on the stack of abandoned states, 0 at its end */
 };
 FH_STATIC_ASSERT(offsetof(struct fh_state, cache) == 0, "cache and state share their address");
+
+/* Of the class whose bin of frees is as far into the cache's bins. */
+FH_INLINE struct fh_run *fh_run_of(struct fh_state *state, size_t place)
+{
+    return (struct fh_run *)(void *)((char *)state->runs + place);
+}
+FH_STATIC_ASSERT(sizeof(struct fh_run) == FH_ALIGNMENT, "the run of size s is s bytes into the array");
 
 FH_INLINE struct fh_state *fh_state_of_cache(struct fh_cache *cache) { return (struct fh_state *)(void *)cache; }
 

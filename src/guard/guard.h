@@ -33,11 +33,14 @@ FH_INLINE bool fh_guard_is_marked(const void *block)
 }
 
 /* Makes `block` a member of a list, in front of `next` (which may be NULL). */
-FH_INLINE void fh_guard_link(void *block, const void *next)
+FH_INLINE void fh_guard_link_marked(void *block, uint64_t mark, const void *next)
 {
-    uint64_t mark = fh_guard_mark(fh_guard.secret, block);
     ((fh_word *)block)[0] = mark ^ (uintptr_t)next;
     ((fh_word *)block)[1] = mark;
+}
+FH_INLINE void fh_guard_link(void *block, const void *next)
+{
+    fh_guard_link_marked(block, fh_guard_mark(fh_guard.secret, block), next);
 }
 
 /* What follows `block` in its list: true and *next, or false when mark or link are damaged. */

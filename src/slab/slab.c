@@ -136,9 +136,11 @@ void *fh_slab_carve(struct fh_slab *slab, uint32_t most, uint32_t *count)
         *count = 0;
         return NULL;
     }
-    char *first = fh_slab_object(slab, slab->carved), *block = first;
-    for (uint32_t i = 1; i < n; i++, block += slab->class_bytes) fh_guard_link(block, block + slab->class_bytes);
-    fh_guard_link(block, NULL);
+    size_t bytes = slab->class_bytes; /* what is written below is no header, but the compiler can't know */
+    char *first = fh_slab_object(slab, slab->carved), *block = first, *last = first + (n - 1) * bytes;
+    uint64_t mark = fh_guard_mark(fh_guard.secret, block);
+    for (; block != last; block += bytes, mark += bytes) fh_guard_link_marked(block, mark, block + bytes);
+    fh_guard_link_marked(last, mark, NULL);
     slab->carved = (uint16_t)(slab->carved + n);
     fh_count_add(&slab->class->carved, n);
     fh_slab_relist(slab);

@@ -94,14 +94,19 @@ void fh_slab_count(struct fh_slab_owner *owner, const struct fh_slab *slab, size
 /* The slab around a block whose page map entry is `entry`, of whatever size; stops at a damaged header. */
 struct fh_slab *fh_slab_search(const void *block, uint32_t entry);
 
-/* The same; where a class has volume its slabs are of the largest size, and their header is where the block's address
- * says. A page on a multiple of 64 KiB that has the block's entry starts a slab, since none is larger. */
-FH_INLINE struct fh_slab *fh_slab_of(const void *block, uint32_t entry)
+/* The same if it is of the largest size, as slabs are where a class has volume: then its header is where the block's
+ * address says. Else NULL. A page on a multiple of 64 KiB that has the block's entry starts a slab, since none is
+ * larger. */
+FH_INLINE struct fh_slab *fh_slab_largest_of(const void *block, uint32_t entry)
 {
     struct fh_slab *slab = (struct fh_slab *)fh_align_down((uintptr_t)block, (size_t)1 << FH_SLAB_SHIFT_MOST);
-    if (FH_LIKELY(fh_pagemap_get(slab) == entry && slab->entry == entry && slab->shift == FH_SLAB_SHIFT_MOST))
-        return slab;
-    return fh_slab_search(block, entry);
+    bool is_it = fh_pagemap_get(slab) == entry && slab->entry == entry && slab->shift == FH_SLAB_SHIFT_MOST;
+    return FH_LIKELY(is_it) ? slab : NULL;
+}
+FH_INLINE struct fh_slab *fh_slab_of(const void *block, uint32_t entry)
+{
+    struct fh_slab *slab = fh_slab_largest_of(block, entry);
+    return FH_LIKELY(slab != NULL) ? slab : fh_slab_search(block, entry);
 }
 
 /* Takes the slab's whole list in O(1): its head, and how many. */

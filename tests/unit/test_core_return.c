@@ -79,6 +79,30 @@ static void in_any_order(void **state)
     assert_sound();
 }
 
+/* Freed in no order: the first blocks go to the cache and would hold every slab, so it is emptied when half is free. */
+static void the_cache_holds_no_slabs(void **state)
+{
+    (void)state;
+    enum { SIZE = 48, JUMP = 7919 }; /* coprime to MANY */
+    fh_options.give_back = 0;
+    struct fh_state *self = fh_state_self();
+    for (int i = 0; i < MANY; i++) blocks[i] = fh_test_malloc(SIZE);
+    size_t slabs = fh_slab_class_of(&self->slabs, SIZE)->slabs, cache_bytes = self->cache_bytes;
+    for (int i = 0, k = 0; i < MANY; i++, k = (k + JUMP) % MANY) {
+        fh_test_free(blocks[k]);
+        if (i % 10000 == 0) assert_sound();
+    }
+    print_message("%zu of %zu slabs stay\n", fh_slab_class_of(&self->slabs, SIZE)->slabs, slabs);
+    assert_true(slabs > 40 && fh_slab_class_of(&self->slabs, SIZE)->slabs <= 1);
+    assert_true(self->draining);
+    fh_test_free(fh_test_malloc(SIZE)); /* and caches as before from here on */
+    assert_false(self->draining);
+    assert_int_equal(self->cache_bytes, cache_bytes);
+    assert_int_equal(fh_cache_capacity(SIZE, cache_bytes) - fh_cache_bin_of(&self->cache, SIZE)->room,
+                     fh_load_relaxed(&self->published.cached[SIZE / 16]));
+    assert_sound();
+}
+
 static void turned_off_nothing_goes(void **state)
 {
     (void)state;
@@ -159,6 +183,7 @@ static void in_another_thread(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(most_of_a_heap_goes),
     cmocka_unit_test(in_any_order),
+    cmocka_unit_test(the_cache_holds_no_slabs),
     cmocka_unit_test(turned_off_nothing_goes),
     cmocka_unit_test(a_kernel_that_refuses_loses_nothing),
     cmocka_unit_test(a_double_free_is_still_one),
