@@ -46,6 +46,7 @@ static void make_heap(uint32_t number)
 struct fh_heap *fh_heaps_for(uint32_t state_id)
 {
     if (state_id <= 1) return &fh_heaps[0];
+    fh_store_relaxed(&fh_heap_threads, 1);
     uint32_t number = (state_id - 1) % fh_heaps_limit();
     uint32_t known = fh_load_acquire(&fh_heaps_in_use); /* what lies below is made, and seen to be */
     for (uint32_t i = known; i <= number; i++) make_heap(i);

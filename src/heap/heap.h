@@ -73,8 +73,8 @@ struct fh_heap {
     uint32_t idle_looks;          /* and how many there were since with no more in use */
     struct fh_span top_span;      /* purged pages in touched top are between these, */
     size_t top_span_bytes;        /* and are so many bytes, about */
-    struct fh_span freed_last;    /* the free chunk that the last free has made */
-    uint32_t hole_credit;         /* what frees have paid for giving back small holes */
+    uint32_t hole_credit;         /* what frees have paid for giving back small holes, */
+    uint32_t hole_price;          /* and what the next one costs */
     unsigned sweep_bin;           /* bins below it are to be swept; 0: no sweep is going on */
     struct fh_chunk *cursor;      /* how far a trim has come (heap_trim.c), or one that could not end; NULL: none */
     struct fh_bins bins;
@@ -183,6 +183,8 @@ FH_INLINE void fh_heap_maybe_return(struct fh_heap *heap)
 }
 /* Memory that had gone back is allocated again. */
 void fh_heap_note_regret(struct fh_heap *heap, size_t bytes);
+/* Not 0 once a second thread has asked for memory; the layer above sets it. Atomic. */
+extern FH_HIDDEN uint32_t fh_heap_threads;
 /* A purged chunk has been taken out of its bin; a free chunk is made: what of the span lies in it, as a flag. */
 void fh_heap_take_span(struct fh_heap *heap, const struct fh_chunk *chunk, uint64_t content);
 unsigned fh_heap_inherit_span(struct fh_heap *heap, struct fh_chunk *chunk, size_t size);

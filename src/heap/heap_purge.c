@@ -8,8 +8,9 @@
  * regretted (gate.h): that ends it.
  *
  * A call to the kernel for a few pages costs more than these cost to get. Where frees go through memory in order, what
- * they leave behind stays as it is, and small holes go too; frees in no order come back to every hole, which grows and
- * goes when it is large: until then only a few are given back, for the case that this is all.
+ * they leave behind stays as it is, and small holes go too; frees in no order come back to every hole, which grows, and
+ * early calls were in vain. The price of a small hole, in frees, tells the two apart: one that grew after it was given
+ * back makes the next dearer, one that nothing was given back of yet makes it cheaper.
  *
  * Of a purged chunk the pages that went are remembered (struct fh_span), through splitting and coalescing, so that none
  * goes twice and the account knows them as untouched; in its bin it stands behind those that have pages to give.
@@ -28,16 +29,20 @@ enum {
     SWEEP_LEAST = 512 << 10, /* and so much at least: what an idle heap may keep */
     STEP_BYTES = 2 << 20,    /* what a step gives back at most; a free takes two: its own chunk, and of a sweep */
     STEP_CHUNKS = 64,        /* chunks that give in one step, at most */
-    SMALL_HOLE = 64 << 10,   /* chunks below this have their price, */
-    HOLE_COST = 16,          /* which is paid with frees: so much for each, */
-    NEAR_CREDIT = 32,        /* so much by a free */
-    NEAR_BYTES = 256 << 10,  /* within this of the last one, */
-    FAR_CREDIT = 8,          /* and so much by any other */
+    SMALL_HOLE = 64 << 10,   /* what gives less has its price, */
+    FREE_CREDIT = 8,         /* for which each free earns so much; it is */
+    PRICE_LEAST = 16,        /* so much at least, */
+    PRICE_MOST = 64,         /* and at most, */
+    PRICE_MOST_SHARED = 512, /* or this where a call interrupts other processors, */
+    DEARER = 8,              /* and one part in so many more, */
+    CHEAPER = 16,            /* or less, each time */
     CREDIT_MOST = 64 << 10,
     EPOCH_BYTES = 2 << 20,   /* after so many bytes threads give up what they keep once more */
     REGRET_STEP = 256 << 10, /* bytes taken again that end it: less may be chance */
     REFUSED_MS = 10 * 1000   /* for so long the kernel is not asked again (mlockall, seccomp) */
 };
+
+uint32_t fh_heap_threads;
 
 static bool discard(uintptr_t from, uintptr_t to)
 {
@@ -155,14 +160,9 @@ static size_t batch_of(const struct fh_heap *heap)
     return fh_max(batch, SWEEP_LEAST);
 }
 
-static bool is_near(uintptr_t a, uintptr_t b) { return a - b + NEAR_BYTES < 2 * NEAR_BYTES; }
-
 void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size, size_t freed)
 {
-    struct fh_span here = {(uintptr_t)chunk, (uintptr_t)chunk + size};
-    bool near = is_near(here.from, heap->freed_last.from) || is_near(here.to, heap->freed_last.to);
-    heap->hole_credit = fh_min(heap->hole_credit + (near ? NEAR_CREDIT : FAR_CREDIT), CREDIT_MOST);
-    heap->freed_last = here;
+    heap->hole_credit = fh_min(heap->hole_credit + FREE_CREDIT, CREDIT_MOST);
     /* What was left at the last sweep may have been allocated since. */
     heap->return_at_bytes = fh_min(heap->return_at_bytes, heap->free_bytes - heap->purged_bytes + batch_of(heap));
     if (size < AT_ONCE) return;
@@ -170,13 +170,27 @@ void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size
         fh_heap_purge_chunk(heap, chunk, fh_align_up(fh_max(STEP_BYTES, freed), fh_max(fh_os_page_size(), 4096)));
 }
 
-/* The first chunk of a bin with pages to give. Chunks of less than two pages need not have a whole one in them. */
-static struct fh_chunk *first_to_give(const struct fh_heap *heap, unsigned bin)
+static uint32_t price_of(const struct fh_heap *heap) { return fh_max(heap->hole_price, PRICE_LEAST); }
+
+/* Takes the price of a small hole, and makes the next one's. */
+static void pay(struct fh_heap *heap, const struct fh_chunk *chunk)
+{
+    uint32_t price = price_of(heap);
+    uint32_t most = fh_load_relaxed(&fh_heap_threads) ? PRICE_MOST_SHARED : PRICE_MOST;
+    bool again = fh_chunk_read(chunk) & FH_CHUNK_PURGED;
+    heap->hole_credit -= price;
+    heap->hole_price = again ? fh_min(price + price / DEARER, most) : price - price / CHEAPER;
+}
+
+/* The first chunk of a bin with so many bytes to give. */
+static struct fh_chunk *first_to_give(const struct fh_heap *heap, unsigned bin, size_t least)
 {
     struct fh_chunk *chunk = heap->bins.heads[bin];
     for (int looked = 0; chunk && looked < STEP_CHUNKS; looked++, chunk = fh_bins_next(chunk)) {
-        if (fh_chunk_dirty_bytes(chunk)) return chunk;
-        if (fh_chunk_read(chunk) & FH_CHUNK_PURGED) break; /* they come last */
+        size_t dirty = fh_chunk_dirty_bytes(chunk);
+        if (dirty >= least) return chunk;
+        /* Those with nothing come last; but what is smaller than two pages need not have a whole one in it. */
+        if (!dirty && fh_chunk_read(chunk) & FH_CHUNK_PURGED) break;
     }
     return NULL;
 }
@@ -187,18 +201,14 @@ static void sweep(struct fh_heap *heap)
     size_t most = STEP_BYTES;
     for (int chunks = 0; heap->sweep_bin && chunks < STEP_CHUNKS && most;) {
         unsigned bin = fh_bins_next_below(&heap->bins, heap->sweep_bin);
-        struct fh_chunk *chunk = bin ? first_to_give(heap, bin) : NULL;
+        size_t least = heap->hole_credit >= price_of(heap) ? 1 : SMALL_HOLE;
+        if (bin < fh_bins_index(least)) bin = 0;
+        struct fh_chunk *chunk = bin ? first_to_give(heap, bin, least) : NULL;
         if (!chunk) {
             heap->sweep_bin = bin;
             continue;
         }
-        if (bin < fh_bins_index(SMALL_HOLE)) {
-            if (heap->hole_credit < HOLE_COST) {
-                heap->sweep_bin = 0;
-                break;
-            }
-            heap->hole_credit -= HOLE_COST;
-        }
+        if (fh_chunk_dirty_bytes(chunk) < SMALL_HOLE) pay(heap, chunk);
         heap->sweep_bin = bin + 1;
         most -= fh_heap_purge_chunk(heap, chunk, most); /* which then stands behind the others, or ends the sweep */
         fh_heap_note_work(1, 0);

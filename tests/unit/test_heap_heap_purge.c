@@ -145,23 +145,28 @@ static void spans_are_inherited(void **state)
     assert_int_equal(heap->used_bytes, 0);
 }
 
-/* Frees that jump about: the holes that they leave may grow yet, and a call for each would cost more than it gives. */
-static void frees_in_no_order_give_back_little(void **state)
+/* Holes that stay as they are cost one call each; those that grow after they have been given back would cost one each
+ * time: so the price of the next rises. */
+static void holes_that_grow_become_dear(void **state)
 {
     (void)state;
-    enum { JUMP = 1201 }; /* coprime to MANY; far more than what counts as near */
     set_up();
-    for (int i = 0, k = 0; i < MANY; i++, k = (k + JUMP) % MANY)
-        if (k % 4) fh_heap_free(heap, blocks[k]); /* holes of 9000 bytes, one or two pages */
-    size_t jumping = heap->purged_bytes;
-    assert_true(heap->returning);
+    drop_most(0);
+    uint32_t cheap = heap->hole_price;
     for (int i = 0; i < MANY; i++)
-        if (i % 4) blocks[i] = fh_heap_alloc(heap, SIZE, 16, NULL);
+        if (i % EVERY) blocks[i] = fh_heap_alloc(heap, SIZE, 16, NULL);
     fake_os.now_ms += 60 * 1000;
-    for (int i = 0; i < MANY; i++)
-        if (i % 4) fh_heap_free(heap, blocks[i]);
-    print_message("purged: %zu jumping about, %zu in order\n", jumping, heap->purged_bytes);
-    assert_true(heap->purged_bytes > FH_MIB && jumping < heap->purged_bytes / 2);
+    size_t calls = fake_os.calls[FAKE_DISCARD], times = 0, purged = heap->purged_bytes;
+    for (int step = 1; step < EVERY; step++) /* each hole grows by a block, and the next one does */
+        for (int i = step; i < MANY; i += EVERY) {
+            fh_heap_free(heap, blocks[i]);
+            times += heap->purged_bytes != purged;
+            purged = heap->purged_bytes;
+        }
+    print_message("a hole costs %u where holes stay, %u where they grow; %zu calls, at %zu frees\n", cheap,
+                  heap->hole_price, fake_os.calls[FAKE_DISCARD] - calls, times);
+    assert_true(heap->hole_price >= 3 * cheap);
+    assert_true(heap->purged_bytes > FH_MIB); /* and yet most goes */
     assert_sound();
 }
 
@@ -350,7 +355,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(half_full_it_keeps_everything),
     cmocka_unit_test(what_is_wanted_again_is_kept),
     cmocka_unit_test(spans_are_inherited),
-    cmocka_unit_test(frees_in_no_order_give_back_little),
+    cmocka_unit_test(holes_that_grow_become_dear),
     cmocka_unit_test(what_top_takes_in_is_regretted),
     cmocka_unit_test(what_top_leaves_behind_is_not_regretted),
     cmocka_unit_test(large_pages_go_whole),
