@@ -28,15 +28,19 @@ static void weigh(size_t size_bytes, uint64_t *objects, uint64_t *bytes)
     *bytes = (uint64_t)(weight * (double)size_bytes + 0.5);
 }
 
+/* The kernel is asked once: a sample takes less time than a system call. */
+static __thread uint32_t own_tid __attribute__((tls_model("initial-exec")));
+
 static void keep_sample(void *pointer, size_t usable_bytes, uint32_t stack_number)
 {
     uint64_t objects, bytes;
     weigh(usable_bytes, &objects, &bytes);
+    if (FH_UNLIKELY(!own_tid)) own_tid = (uint32_t)fh_os_tid();
     struct fh_sample sample = {
         .address = (uintptr_t)pointer,
         .size_bytes = usable_bytes,
         .stack = stack_number,
-        .thread = (uint32_t)fh_os_tid(),
+        .thread = own_tid,
         .born_ms = fh_os_coarse_ms() - fh_samples.started_ms,
     };
     if (!fh_samples_put(&sample)) return;
@@ -146,6 +150,7 @@ void fh_profile_end(void)
 void fh_profile_after_fork(void)
 {
     is_forked = true;
+    own_tid = 0;
     fh_samples.pid = (uint32_t)fh_os_pid();
 }
 

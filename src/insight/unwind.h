@@ -19,12 +19,12 @@ struct fh_frame {
 /* How to get from a frame to its caller's. */
 enum fh_place_kind { FH_PLACE_SAME, FH_PLACE_AT_CFA, FH_PLACE_AT_SP, FH_PLACE_AT_FP };
 struct fh_unwind_rule {
-    bool cfa_of_fp;  /* the caller's stack pointer is fp + cfa_offset, else sp + cfa_offset ... */
-    bool cfa_deref;  /* ... or the word that lies there */
-    bool signal;     /* of a signal's trampoline: the caller's pc is exact */
-    bool last;       /* there is no caller */
-    uint8_t fp_kind; /* where the caller's fp was saved */
-    uint8_t ra_kind; /* where the return address was; SAME: in the link register */
+    bool cfa_of_fp : 1; /* the caller's stack pointer is fp + cfa_offset, else sp + cfa_offset ... */
+    bool cfa_deref : 1; /* ... or the word that lies there */
+    bool signal : 1;    /* of a signal's trampoline: the caller's pc is exact */
+    bool last : 1;      /* there is no caller */
+    uint8_t fp_kind;    /* where the caller's fp was saved */
+    uint8_t ra_kind;    /* where the return address was; SAME: in the link register */
     int32_t cfa_offset, fp_offset, ra_offset;
 };
 

@@ -5,8 +5,21 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
 
+#include "fake_os.h"
 #include "unwind.h"
+
+/* How often the kernel was asked whether something can be read (the linker has this called instead). */
+static unsigned asked;
+bool __real_fh_os_is_readable(const void *address);
+bool __wrap_fh_os_is_readable(const void *address);
+bool __wrap_fh_os_is_readable(const void *address)
+{
+    asked++;
+    return __real_fh_os_is_readable(address);
+}
 
 enum { MOST = 64 };
 static uint64_t frames[MOST];
@@ -105,10 +118,74 @@ static void callbacks_of_libc(void **state)
     assert_returns_found();
 }
 
+enum { STACK_BYTES = 64 * 1024, WIDE = 12 }; /* a frame of 12,000 bytes */
+
+/* Walks over several pages of the stack that it is called on, twice; how often the second one asks. */
+static unsigned asked_by_second_walk(void)
+{
+    for (int i = 0; i < 2; i++) {
+        asked = return_count = 0;
+        wide(WIDE);
+        assert_returns_found();
+        assert_true(depth > 6 || return_count == 6);
+    }
+    return asked;
+}
+
+static void *walk_twice(void *second_asks)
+{
+    *(unsigned *)second_asks = asked_by_second_walk();
+    return NULL;
+}
+
+static void own_stacks_are_asked_for_once(void **state)
+{
+    (void)state;
+    unsigned asks = 1;
+    fake_os.pid = fh_os_tid(); /* this is the first thread */
+    fh_unwind_init();
+    assert_int_equal(asked_by_second_walk(), 0);
+    assert_false(truncated);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, walk_twice, &asks), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(asks, 0);
+    assert_false(truncated);
+}
+
+/* Of a stack that the program has made nobody knows how long it is there. */
+static ucontext_t main_context, made_context;
+static unsigned asks_on_made_stack;
+static void run_on_made_stack(void) { asks_on_made_stack = asked_by_second_walk(); }
+
+static void made_stacks_are_asked_for_each_time(void **state)
+{
+    (void)state;
+    fake_os.pid = fh_os_tid();
+    fh_unwind_init();
+    asked_by_second_walk();
+    for (int i = 0; i < 2; i++) {
+        char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_true(stack != MAP_FAILED);
+        assert_int_equal(getcontext(&made_context), 0);
+        made_context.uc_stack.ss_sp = stack;
+        made_context.uc_stack.ss_size = STACK_BYTES;
+        made_context.uc_link = &main_context;
+        makecontext(&made_context, run_on_made_stack, 0);
+        asks_on_made_stack = 0;
+        assert_int_equal(swapcontext(&main_context, &made_context), 0);
+        assert_true(asks_on_made_stack > 0);
+        munmap(stack, STACK_BYTES);
+    }
+    assert_int_equal(asked_by_second_walk(), 0);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_caller_is_named),
     cmocka_unit_test(a_deep_stack_is_cut),
     cmocka_unit_test(a_thread_has_an_end),
     cmocka_unit_test(callbacks_of_libc),
+    cmocka_unit_test(own_stacks_are_asked_for_once),
+    cmocka_unit_test(made_stacks_are_asked_for_each_time),
 };
 UNIT_GROUP(unwind);
