@@ -103,6 +103,8 @@ FH_NOINLINE static void *alloc_after_reclaim(struct fh_state *state, size_t requ
 /* As alloc, while allocations are counted. */
 FH_NOINLINE static void *alloc_sampled(size_t request_bytes, size_t alignment, bool *zeroed)
 {
+    void *taken = alignment == FH_ALIGNMENT ? fh_sampling_take(request_bytes, zeroed) : NULL;
+    if (FH_LIKELY(taken != NULL)) return taken;
     struct fh_state *state = fh_state_enter();
     struct fh_sampling_choice choice = {0};
     void *pointer = alloc_sampled_once(state, request_bytes, alignment, zeroed, &choice);
@@ -141,7 +143,7 @@ void *fh_core_malloc(size_t request_bytes)
             block = fh_chunk_alloc_fresh(state, request_bytes, FH_ALIGNMENT, &zeroed);
         if (FH_LIKELY(block != NULL)) return block;
     } else if (FH_UNLIKELY(fh_sampling_is_on())) {
-        void *block = fh_sampling_take(request_bytes);
+        void *block = fh_sampling_take(request_bytes, &zeroed);
         if (FH_LIKELY(block != NULL)) return block;
     }
     void *pointer = alloc(request_bytes, FH_ALIGNMENT, &zeroed);
@@ -186,14 +188,22 @@ static size_t checked_usable(void *pointer, uint32_t entry)
 
 size_t fh_core_usable(void *pointer) { return checked_usable(pointer, entry_of(pointer)); }
 
-/* While sampling, the case that matters for speed: a chunk that the thread keeps. */
+/* While sampling, the cases that matter for speed, as below. */
 FH_NOINLINE static bool free_sampled(void *pointer, uint32_t entry)
 {
     struct fh_state *state = fh_state_if_sampled();
-    if (!state || fh_entry_kind(entry) != FH_PAGE_HEAP) return false;
-    size_t usable = fh_chunk_check(pointer, entry);
-    fh_sampling_freed(pointer);
-    return fh_sampling_keep(state, pointer, usable);
+    enum fh_page_kind kind = fh_entry_kind(entry);
+    if (!state) return false;
+    if (kind == FH_PAGE_HEAP) {
+        size_t usable = fh_chunk_check(pointer, entry);
+        fh_sampling_freed(pointer);
+        if (!fh_sampling_keep(state, pointer, usable)) fh_chunk_release(state, pointer, entry);
+        return true;
+    }
+    if (kind != FH_PAGE_SLAB || fh_entry_owner(entry) == state->id) return false;
+    fh_small_check(pointer, entry);
+    fh_remote_free(state, pointer, entry);
+    return true;
 }
 
 /* The cases that matter for speed: the thread is in no special mode, and the block is a chunk, or an object of another

@@ -64,7 +64,8 @@ bool fh_sampling_begin(struct fh_state *state)
     }
     struct fh_sampling *sampling = state->sampling;
     sampling->capacity_bytes = fh_load_relaxed(&fh_options.cache_bytes);
-    for (int i = 0; i < FH_CACHED_COUNT; i++) {
+    for (size_t i = 0; i < FH_CACHED_COUNT; i++) {
+        sampling->capacity[i] = (uint32_t)fh_cache_capacity(fh_max(i, 1) * FH_ALIGNMENT, sampling->capacity_bytes);
         sampling->freed[i] = NULL;
         sampling->freed_count[i] = 0;
     }
@@ -88,6 +89,67 @@ static uint32_t most_unseen(const struct fh_sampling *sampling, size_t class_byt
     return fh_sampling_mode.all ? fh_min(left, 1) : left;
 }
 
+/* What other threads have freed joins what this one has. */
+static void drain_inbox(struct fh_state *state)
+{
+    if (!fh_load_relaxed(&state->inbox)) return;
+    size_t count = 0, bytes = 0;
+    for (void *list = fh_exchange_acquire(&state->inbox, NULL), *block = list; block; block = list) {
+        uint32_t entry = fh_pagemap_get(block);
+        size_t class_bytes = entry & FH_ENTRY_SIZE_MASK;
+        if (FH_UNLIKELY(!fh_guard_follow(block, &list)))
+            fh_fault(FH_FAULT_DAMAGED_LINK, block, class_bytes, (struct fh_place){"a slab", 0, -1});
+        if (FH_LIKELY(class_bytes >= FH_AHEAD_LEAST)) fh_ahead_fetch(block);
+        fh_small_free(state, block, entry);
+        count++;
+        bytes += class_bytes;
+    }
+    fh_fetch_sub_relaxed(&fh_transit_objects, count);
+    fh_fetch_sub_relaxed(&fh_transit_bytes, bytes);
+}
+
+/* All that was freed goes to where malloc pops it, where there is nothing. */
+static void move_freed(struct fh_cache_bin *bin, struct fh_cache_bin *freed, uint32_t held)
+{
+    bin->head = freed->head;
+    bin->room -= (int32_t)held;
+    freed->head = NULL;
+    freed->room += (int32_t)held;
+}
+
+/* A program that frees and allocates by turns would come again for every block, so there are some more if slabs have
+ * them at hand; from then on it is as many each time. Not many: they are in the processor's nearest cache then. */
+enum { ENOUGH = 16 };
+
+static uint32_t refill_from_freed(struct fh_state *state, size_t class_bytes, uint32_t most)
+{
+    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
+    struct fh_cache_bin *freed = fh_cache_free_bin(&state->cache, class_bytes);
+    uint32_t capacity = state->sampling->capacity[class_bytes / FH_ALIGNMENT];
+    uint32_t held = capacity - (uint32_t)freed->room, count = 0, enough = fh_min(fh_min(ENOUGH, capacity), most);
+    FH_ASSERT(held <= capacity);
+    if (held <= most) {
+        move_freed(bin, freed, held);
+        count = held;
+    }
+    for (; freed->head && count < most; count++) fh_cache_put(bin, fh_cache_take_checked(freed, class_bytes));
+    struct fh_list *usable = &fh_slab_class_of(&state->slabs, class_bytes)->usable;
+    for (; count < enough && !fh_list_is_empty(usable); count++)
+        fh_cache_put(bin, fh_slab_take_one(FH_CONTAINER(usable->next, struct fh_slab, link)));
+    return count;
+}
+
+/* Up to `most` blocks for malloc to pop, of which there are none: from what was freed, or from slabs. */
+static void refill_small(struct fh_state *state, size_t class_bytes, uint32_t most)
+{
+    struct fh_cache_bin *freed = fh_cache_free_bin(&state->cache, class_bytes);
+    if (!freed->head && fh_list_is_empty(&fh_slab_class_of(&state->slabs, class_bytes)->usable)) drain_inbox(state);
+    fh_small_end_run(state, class_bytes); /* its room is given back, and it may be this slab's list that is taken now */
+    state->sampling->blocks_left[class_bytes / FH_ALIGNMENT] -=
+        freed->head ? refill_from_freed(state, class_bytes, most) : fh_small_refill(state, class_bytes, most);
+    fh_sampling_publish_class(state, class_bytes);
+}
+
 static void *alloc_small(struct fh_state *state, size_t class_bytes, size_t alignment, bool *zeroed, bool *chosen)
 {
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
@@ -97,43 +159,10 @@ static void *alloc_small(struct fh_state *state, size_t class_bytes, size_t alig
             *chosen = count_block(state->sampling, class_bytes);
             return fh_chunk_alloc(state, class_bytes, alignment, zeroed);
         }
-        state->sampling->blocks_left[class_bytes / FH_ALIGNMENT] -= fh_small_refill(state, class_bytes, most);
+        refill_small(state, class_bytes, most);
         if (!bin->head) return NULL;
-        fh_sampling_publish_class(state, class_bytes);
     }
     return fh_cache_take_checked(bin, class_bytes);
-}
-
-static void *take_small(struct fh_state *state, struct fh_cache_bin *bin, size_t class_bytes)
-{
-    uint32_t *left = &state->sampling->blocks_left[class_bytes / FH_ALIGNMENT];
-    if (*left == 0) return NULL;
-    *left -= fh_small_refill(state, class_bytes, *left);
-    if (!bin->head) return NULL;
-    fh_sampling_publish_class(state, class_bytes);
-    return fh_cache_take_checked(bin, class_bytes);
-}
-
-/* Beyond 1 KiB, one that the thread has kept: counted when it is known how large it is. */
-static void *take_medium(struct fh_state *state, size_t request_bytes)
-{
-    void *block = fh_chunk_take_kept(state, request_bytes, FH_ALIGNMENT);
-    if (!block) return NULL;
-    struct fh_sampling_choice choice = {0};
-    fh_sampling_count(state, fh_chunk_size(fh_chunk_read(fh_chunk_of(block))) - FH_CHUNK_TAG_BYTES, &choice);
-    if (FH_UNLIKELY(choice.chosen)) fh_sampling_report(block, choice.usable_bytes, true);
-    return block;
-}
-
-void *fh_sampling_take(size_t request_bytes)
-{
-    struct fh_state *state = fh_state_if_sampled();
-    if (!state || fh_sampling_mode.all) return NULL;
-    if (request_bytes > FH_CACHED_MOST) return take_medium(state, request_bytes);
-    size_t class_bytes = fh_class_size(fh_max(request_bytes, 1));
-    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
-    if (bin->head) return fh_cache_take_checked(bin, class_bytes); /* realloc comes here without a look at the bin */
-    return class_bytes <= FH_SMALL_MOST ? take_small(state, bin, class_bytes) : NULL;
 }
 
 /* From the chunks that were freed to where malloc pops them. */
@@ -182,6 +211,67 @@ void *fh_sampling_alloc(struct fh_state *state, size_t request_bytes, size_t ali
     return pointer;
 }
 
+/* --- The short way. --- */
+
+/* Straight from the thread's heap; NULL when it takes more than that. */
+static void *alloc_from_own_heap(struct fh_state *state, size_t request_bytes, bool *zeroed)
+{
+    return state->moves.on ? NULL : fh_heap_alloc(state->heap, request_bytes, FH_ALIGNMENT, zeroed);
+}
+
+static void *take_small(struct fh_state *state, struct fh_cache_bin *bin, size_t class_bytes)
+{
+    struct fh_cache_bin *freed = fh_cache_free_bin(&state->cache, class_bytes);
+    size_t i = class_bytes / FH_ALIGNMENT;
+    uint32_t *left = &state->sampling->blocks_left[i];
+    fh_small_end_run(state, class_bytes);
+    uint32_t held = state->sampling->capacity[i] - (uint32_t)freed->room;
+    if (FH_LIKELY(held >= ENOUGH && held <= *left)) {
+        move_freed(bin, freed, held);
+        *left -= held;
+    } else if (*left) {
+        refill_small(state, class_bytes, *left);
+    }
+    return FH_LIKELY(bin->head != NULL) ? fh_cache_take_checked(bin, class_bytes) : NULL;
+}
+
+static void *take_chunk_of_class(struct fh_state *state, struct fh_cache_bin *bin, size_t class_bytes, bool *zeroed)
+{
+    if (state->sampling->freed_count[class_bytes / FH_ALIGNMENT]) refill_chunks(state, class_bytes);
+    if (bin->head) return fh_cache_take_checked(bin, class_bytes);
+    void *block = alloc_from_own_heap(state, fh_class_usable(class_bytes), zeroed);
+    if (block && FH_UNLIKELY(count_block(state->sampling, class_bytes)))
+        fh_sampling_report(block, fh_class_usable(class_bytes), true);
+    return block;
+}
+
+/* Beyond 1 KiB; counted when it is known how large it is. */
+static void *take_medium(struct fh_state *state, size_t request_bytes, bool *zeroed)
+{
+    void *block = fh_chunk_take_kept(state, request_bytes, FH_ALIGNMENT);
+    if (!block && request_bytes < FH_MMAP_THRESHOLD_START &&
+        request_bytes < fh_load_relaxed(&fh_options.mmap_threshold)) /* a learned one is never lower */
+        block = alloc_from_own_heap(state, request_bytes, zeroed);
+    if (!block) return NULL;
+    struct fh_sampling_choice choice = {0};
+    fh_sampling_count(state, fh_chunk_size(fh_chunk_read(fh_chunk_of(block))) - FH_CHUNK_TAG_BYTES, &choice);
+    if (FH_UNLIKELY(choice.chosen)) fh_sampling_report(block, choice.usable_bytes, true);
+    return block;
+}
+
+void *fh_sampling_take(size_t request_bytes, bool *zeroed)
+{
+    struct fh_state *state = fh_state_if_sampled();
+    *zeroed = false;
+    if (!state || fh_sampling_mode.all) return NULL;
+    if (request_bytes > FH_CACHED_MOST) return take_medium(state, request_bytes, zeroed);
+    size_t class_bytes = fh_class_size(fh_max(request_bytes, 1));
+    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
+    if (bin->head) return fh_cache_take_checked(bin, class_bytes); /* realloc comes here without a look at the bin */
+    return class_bytes <= FH_SMALL_MOST ? take_small(state, bin, class_bytes)
+                                        : take_chunk_of_class(state, bin, class_bytes, zeroed);
+}
+
 void fh_sampling_count(struct fh_state *state, size_t usable_bytes, struct fh_sampling_choice *choice)
 {
     struct fh_sampling *sampling = state->sampling;
@@ -218,12 +308,10 @@ bool fh_sampling_keep(struct fh_state *state, void *pointer, size_t usable_bytes
     if (class_bytes > FH_CACHED_MOST) return fh_chunk_keep(state, pointer, usable_bytes);
     if (class_bytes <= FH_SMALL_MOST) return false;
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
-    int32_t held = (int32_t)sampling->freed_count[i] - bin->room;
-    if (held >= fh_cache_capacity(class_bytes, sampling->capacity_bytes)) return false;
-    if (sampling->blocks_left[i] && !fh_sampling_mode.all) {
+    if ((int32_t)(sampling->freed_count[i] - sampling->capacity[i]) >= bin->room) return false;
+    if (FH_LIKELY(sampling->blocks_left[i] && !fh_sampling_mode.all)) {
         sampling->blocks_left[i]--;
         fh_cache_put(bin, pointer);
-        fh_store_relaxed(&state->published.cached[i], (uint32_t)held + 1);
         return true;
     }
     fh_guard_link(pointer, sampling->freed[i]);
@@ -238,8 +326,7 @@ void fh_sampling_publish_class(struct fh_state *state, size_t class_bytes)
     size_t i = class_bytes / FH_ALIGNMENT;
     int32_t held = -fh_cache_bin_of(&state->cache, class_bytes)->room;
     if (class_bytes <= FH_SMALL_MOST)
-        held += fh_cache_capacity(class_bytes, state->sampling->capacity_bytes) -
-                fh_cache_free_bin(&state->cache, class_bytes)->room;
+        held += (int32_t)state->sampling->capacity[i] - fh_cache_free_bin(&state->cache, class_bytes)->room;
     else held += (int32_t)state->sampling->freed_count[i];
     fh_store_relaxed(&state->published.cached[i], (uint32_t)held);
 }

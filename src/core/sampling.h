@@ -25,7 +25,8 @@
 struct fh_sampling {
     uint64_t random;                       /* state of the generator */
     uint64_t bytes_left;                   /* beyond 1 KiB: bytes until the next chosen block */
-    size_t capacity_bytes;                 /* what may be kept of each class */
+    size_t capacity_bytes;                 /* what may be kept of each class, */
+    uint32_t capacity[FH_CACHED_COUNT];    /* in blocks */
     uint32_t blocks_left[FH_CACHED_COUNT]; /* by class: blocks until the next chosen one, less those in malloc's bin */
     uint32_t freed_count[FH_CACHED_COUNT]; /* classes that are chunks: freed, waiting to be counted and taken again */
     void *freed[FH_CACHED_COUNT];          /* (guard.h links) */
@@ -43,15 +44,14 @@ struct fh_sampling_mode {
 };
 extern FH_HIDDEN struct fh_sampling_mode fh_sampling_mode;
 
-/* How many chosen blocks live, by a hash of their address: of nearly all frees this tells at once that they are of
- * none. */
-enum { FH_SAMPLING_MARKS = 1 << 15 };
+/* How many chosen blocks live, by their address: of nearly all frees this tells at once that they are of none. What
+ * lies together shares a cache line here, too. */
+enum { FH_SAMPLING_MARKS = 1 << 15, FH_SAMPLING_GRAIN_SHIFT = 10 };
 extern FH_HIDDEN uint32_t fh_sampling_marks[FH_SAMPLING_MARKS]; /* atomic */
 FH_INLINE uint32_t *fh_sampling_mark_of(const void *pointer)
 {
-    return &fh_sampling_marks[((uintptr_t)pointer >> 4) * 0x9e3779b97f4a7c15ULL >> 49];
+    return &fh_sampling_marks[((uintptr_t)pointer >> FH_SAMPLING_GRAIN_SHIFT) % FH_SAMPLING_MARKS];
 }
-FH_STATIC_ASSERT(FH_SAMPLING_MARKS == 1 << (64 - 49), "the hash is a place among the marks");
 FH_INLINE bool fh_sampling_is_on(void) { return fh_load_acquire(&fh_sampling_mode.on); }
 
 /* Turns it on, for this thread at once and for others at their next slow step. The mode is filled in but for `on`. */
@@ -63,9 +63,9 @@ double fh_sampling_weight(size_t usable_bytes);
 /* A state with an empty cache begins to be sampled; false without memory. */
 bool fh_sampling_begin(struct fh_state *state);
 
-/* While sampling, the cases that matter for speed: a block of up to 1 KiB that has been counted, or is one of several
- * small ones that are now, and a larger one that the thread has kept. NULL: the long way. */
-void *fh_sampling_take(size_t request_bytes);
+/* While sampling, the cases that matter for speed, of any size below the mmap threshold, chosen or not: from what the
+ * thread has, or its heap. Counted and reported. NULL: the long way. *zeroed tells that all usable bytes are zero. */
+void *fh_sampling_take(size_t request_bytes, bool *zeroed);
 
 /* What is to be reported of a new block. */
 struct fh_sampling_choice {

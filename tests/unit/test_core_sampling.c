@@ -4,6 +4,8 @@
  */
 #include "unit.h"
 
+#include <pthread.h>
+
 #include "core.h"
 #include "options.h"
 #include "poisson.h"
@@ -164,6 +166,35 @@ static void turns_stay_on_the_short_way(void **state)
     assert_sound();
 }
 
+enum { HANDED = 3000, ONE_STAYS = 100 };
+static void *handed[HANDED];
+static void *free_most(void *arg)
+{
+    for (unsigned i = 0; i < HANDED; i++)
+        if (i % ONE_STAYS) fh_test_free(handed[i]);
+    return arg;
+}
+
+/* What another thread has freed waits with what this one has, as far as there is room; the rest goes to slabs, of which
+ * the last is not empty afterwards. */
+static void frees_of_other_threads_come_back(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 40, BYTES = 64 };
+    begin(INTERVAL, false);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < HANDED; i++) handed[i] = fh_test_malloc(BYTES);
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, free_most, NULL), 0);
+        pthread_join(thread, NULL);
+    }
+    assert_sound();
+    double bytes = 0;
+    for (unsigned i = 0; i < CLASSES; i++) bytes += tally[i].bytes;
+    bytes /= (double)ROUNDS * HANDED * BYTES;
+    assert_true(bytes > 0.9 && bytes < 1.1); /* of some 1,900 chosen ones */
+}
+
 /* A block that is resized where it stands is allocated anew, as profiles see it. */
 static void resizing_counts(void **state)
 {
@@ -201,6 +232,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(giving_caches_back_loses_no_count),
     cmocka_unit_test(marks_come_and_go),
     cmocka_unit_test(turns_stay_on_the_short_way),
+    cmocka_unit_test(frees_of_other_threads_come_back),
     cmocka_unit_test(resizing_counts),
     cmocka_unit_test(perturb_comes_first),
 };
