@@ -42,6 +42,6 @@ void fh_report_put_number_cell(FILE *out, uint64_t number)
 void fh_report_put_share_cell(FILE *out, uint64_t part, uint64_t whole)
 {
     double percent = fh_percent(part, whole);
-    fprintf(out, "<td class=\"share\"><b><i style=\"width:%.1f%%\"></i></b>%.0f %%</td>", percent < 100 ? percent : 100,
-            percent);
+    fprintf(out, "<td class=\"share\"><b><i style=\"width:%.1f%%\"></i></b><s>%.0f %%</s></td>",
+            percent < 100 ? percent : 100, percent);
 }

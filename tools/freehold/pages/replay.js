@@ -41,7 +41,7 @@ function fhReplay(svg, at, data) {
     }
     add('text', { x: 4, y: T + 2 }, 'MiB');
     for (let x = 0, s = step(xm); x <= xm; x += s)
-      add('text', { x: px(x), y: H - B + 18, 'text-anchor': 'middle' }, short(x));
+      add('text', { x: px(x), y: H - B + 18, 'text-anchor': px(x) > W - R - 24 ? 'end' : 'middle' }, short(x));
     add('text', { x: W - R, y: H - 2, 'text-anchor': 'end' }, axis === 'calls' ? 'calls' : 'ms');
     for (const d of data)
       add('polyline', { points: d.samples.map(s => px(x_of(s)) + ',' + py(mib(s[2]))).join(' '), fill: 'none',
