@@ -78,7 +78,7 @@ extern uint32_t fh_fork_has_torn;
 
 /* Small blocks: small.c. */
 void *fh_small_alloc(struct fh_state *state, size_t class_bytes);
-/* While frees are set aside: up to `most` blocks for malloc to pop, from those or from slabs; how many. */
+/* While frees are set aside: up to `most` blocks from slabs for malloc to pop; how many. */
 uint32_t fh_small_refill(struct fh_state *state, size_t class_bytes, uint32_t most);
 /* A block of anybody's slabs that has been checked. */
 void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry);

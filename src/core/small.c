@@ -244,40 +244,13 @@ void *fh_small_alloc(struct fh_state *state, size_t class_bytes)
     return fh_cache_take_checked(bin, class_bytes);
 }
 
-/* What was freed goes to where malloc pops it. A program that frees and allocates by turns would come again for every
- * block: so there are half as many as a cache may hold at least, as far as slabs with some are at hand. From then on it
- * is as many each time. */
-static uint32_t refill_from_freed(struct fh_state *state, size_t class_bytes, uint32_t most)
-{
-    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
-    struct fh_cache_bin *freed = fh_cache_free_bin(&state->cache, class_bytes);
-    int32_t capacity = fh_cache_capacity(class_bytes, state->sampling->capacity_bytes), held = capacity - freed->room;
-    uint32_t count = 0, enough = fh_min((uint32_t)capacity / 2, most);
-    if ((uint32_t)held <= most) {
-        bin->head = freed->head;
-        bin->room -= held;
-        freed->head = NULL;
-        freed->room += held;
-        count = (uint32_t)held;
-    }
-    for (; freed->head && count < most; count++) fh_cache_put(bin, fh_cache_take_checked(freed, class_bytes));
-    struct fh_list *usable = &fh_slab_class_of(&state->slabs, class_bytes)->usable;
-    for (; count < enough && !fh_list_is_empty(usable); count++)
-        fh_cache_put(bin, fh_slab_take_one(FH_CONTAINER(usable->next, struct fh_slab, link)));
-    return count;
-}
-
 uint32_t fh_small_refill(struct fh_state *state, size_t class_bytes, uint32_t most)
 {
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
     uint32_t count = 0;
-    fh_small_end_run(state, class_bytes); /* its room is given back, and it may be this slab's list that is taken now */
-    if (fh_cache_free_bin(&state->cache, class_bytes)->head) return refill_from_freed(state, class_bytes, most);
-    struct fh_list *usable = &fh_slab_class_of(&state->slabs, class_bytes)->usable;
-    if (fh_list_is_empty(usable)) fh_small_drain_inbox(state);
-    struct fh_slab *slab = usable_slab(state, usable, class_bytes);
+    struct fh_slab *slab = usable_slab(state, &fh_slab_class_of(&state->slabs, class_bytes)->usable, class_bytes);
     if (!slab) return 0;
-    fh_small_end_run(state, class_bytes); /* draining the inbox may have begun one */
+    fh_small_end_run(state, class_bytes); /* it may be this slab's list that is taken now */
     if (slab->free_count && slab->free_count <= most) {
         bin->head = fh_slab_take_list(slab, &count);
         bin->room -= (int32_t)count;
