@@ -48,9 +48,8 @@ FH_NOINLINE static void perturb_new(void *pointer)
 static void *alloc_once(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed)
 {
     *zeroed = false;
-    if (request_bytes <= FH_SMALL_MOST && alignment <= FH_BLOCK_PHASE && state) {
-        size_t class_bytes = fh_align_up(fh_max(request_bytes, 1), fh_max(alignment, FH_ALIGNMENT));
-        void *pointer = class_bytes <= FH_SMALL_MOST ? fh_small_alloc(state, class_bytes) : NULL;
+    if (fh_is_small_aligned(request_bytes, alignment) && state) {
+        void *pointer = fh_small_alloc(state, fh_class_size_aligned(request_bytes, alignment));
         if (pointer) return pointer;
         /* Without a page for a slab there may still be a hole in a heap. */
     }

@@ -201,8 +201,8 @@ void *fh_sampling_alloc(struct fh_state *state, size_t request_bytes, size_t ali
     if (request_bytes > FH_CACHED_MOST) return NULL;
     size_t class_bytes = fh_class_size(fh_max(request_bytes, 1));
     if (request_bytes <= FH_SMALL_MOST) {
-        class_bytes = fh_align_up(class_bytes, alignment);
-        if (class_bytes > FH_SMALL_MOST || alignment > FH_BLOCK_PHASE) return NULL;
+        if (!fh_is_small_aligned(request_bytes, alignment)) return NULL;
+        class_bytes = fh_class_size_aligned(request_bytes, alignment);
     }
     void *pointer = class_bytes <= FH_SMALL_MOST
                         ? alloc_small(state, class_bytes, alignment, zeroed, &choice->chosen)

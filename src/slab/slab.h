@@ -6,7 +6,7 @@
  *
  *     base -> | struct fh_slab, 80 bytes | gap | object | object | ... | never carved | gap |
  *
- * Objects of s bytes stand where (address - 64) modulo 64 KiB is a multiple of s, whatever the slab's size and place:
+ * Objects of s bytes stand where the address modulo 64 KiB is a multiple of s, whatever the slab's size and place:
  * so free can tell the inside of an object from its start by the address and the class alone (cache.h).
  *
  * Conservation (S1): carved = live + cached by threads + on the way to the owner + on the slab's own list.

@@ -9,7 +9,7 @@ enum { OWNER = 5, PAGES = 16 };
 static struct fh_cache cache;
 static char *base; /* 64 KiB of memory that the page map says is a slab of OWNER, class 48 */
 
-static void *object(unsigned i) { return base + 64 + i * 48; }
+static void *object(unsigned i) { return base + 96 + i * 48; }
 
 static void set_up(size_t capacity_bytes)
 {

@@ -24,7 +24,7 @@ static void block_starts_are_multiples_of_the_class(void **state)
     for (uint32_t class_bytes = 16; class_bytes <= FH_SMALL_MOST; class_bytes += 16) {
         uint32_t magic = fh_block_magic(class_bytes);
         for (uintptr_t offset = 0; offset < 65536; offset += step) {
-            bool expected = (uint16_t)(offset - FH_BLOCK_PHASE) % class_bytes == 0;
+            bool expected = (uint16_t)offset % class_bytes == 0;
             if (fh_is_block_start((void *)offset, magic) != expected)
                 fail_msg("class %u, offset %zu", class_bytes, (size_t)offset);
             uintptr_t far_away = ((uintptr_t)0x7fab12340000 | offset);
@@ -50,9 +50,27 @@ static void first_block_start_is_the_nearest_above(void **state)
     }
 }
 
+static void an_aligned_class_fits_and_its_blocks_are_aligned(void **state)
+{
+    (void)state;
+    for (size_t alignment = 1; alignment <= FH_SMALL_MOST; alignment *= 2)
+        for (size_t request = 0; request <= FH_SMALL_MOST; request++) {
+            assert_true(fh_is_small_aligned(request, alignment));
+            size_t class_bytes = fh_class_size_aligned(request, alignment);
+            assert_true(class_bytes >= fh_max(request, 1) && class_bytes <= FH_SMALL_MOST);
+            assert_true(class_bytes < request + fh_max(alignment, 16) || request == 0);
+            for (uintptr_t block = 0; block < 65536; block += class_bytes)
+                if (!fh_is_block_start((void *)block, fh_block_magic((uint32_t)class_bytes)) || block % alignment)
+                    fail_msg("alignment %zu, class %zu, block %zx", alignment, class_bytes, (size_t)block);
+        }
+    assert_false(fh_is_small_aligned(FH_SMALL_MOST + 1, 32));
+    assert_false(fh_is_small_aligned(32, FH_SMALL_MOST * 2));
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(class_sizes_fit_and_do_not_waste),
     cmocka_unit_test(block_starts_are_multiples_of_the_class),
     cmocka_unit_test(first_block_start_is_the_nearest_above),
+    cmocka_unit_test(an_aligned_class_fits_and_its_blocks_are_aligned),
 };
 UNIT_GROUP(classes);

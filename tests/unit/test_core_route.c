@@ -48,6 +48,22 @@ static void every_alignment_and_size(void **state)
     assert_sound();
 }
 
+/* An aligned request is small if its size and its alignment are: an object of the first class that fits both. */
+static void small_aligned_blocks_are_objects(void **state)
+{
+    (void)state;
+    for (size_t alignment = 32; alignment <= 512; alignment *= 2)
+        for (size_t request = 0; request <= 300; request++) {
+            void *p = fh_core_memalign(alignment, request);
+            bool small = alignment <= 256 && request <= 256;
+            assert_int_equal(kind_of(p), small ? FH_PAGE_SLAB : FH_PAGE_HEAP);
+            assert_aligned(p, alignment);
+            if (small) assert_int_equal(fh_core_usable(p), fh_align_up(fh_max(request, 1), alignment));
+            if (request % 2) fh_core_free(p);
+        }
+    assert_sound();
+}
+
 /* CVE-2018-6485, CVE-2026-0861 and their like: sums that wrap. */
 static void sums_that_wrap_are_refused(void **state)
 {
@@ -319,6 +335,7 @@ static void what_grows_by_little_gets_room(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(sizes_go_to_their_places),
     cmocka_unit_test(every_alignment_and_size),
+    cmocka_unit_test(small_aligned_blocks_are_objects),
     cmocka_unit_test(sums_that_wrap_are_refused),
     cmocka_unit_test(calloc_is_zero_wherever_it_comes_from),
     cmocka_unit_test(realloc_keeps_contents_between_all_places),

@@ -109,13 +109,12 @@ static void an_object_in_the_way(void **state)
     (void)state;
     bool live[256] = {false};
     set_up();
-    /* 256-byte objects at 320 + 256 i: number 14 ends at 4,160, across the border of pages 0 and 1. */
-    live[14] = true;
+    live[15] = true; /* 256-byte objects at 256 + 256 i: this one stands at the start of page 1 */
     assert_true(cut_and_look(make(16, 256, 254, live), 254, live, 4096));
     assert_int_equal(((struct fh_slab *)(void *)area)->shift, FH_SLAB_SHIFT_MIDDLE);
     set_up();
-    live[14] = false;
-    live[62] = true; /* from 16,192 to 16,448, across the border of the first two quarters */
+    live[15] = false;
+    live[63] = true; /* at the start of the second quarter */
     struct fh_slab *slab = make(16, 256, 254, live);
     assert_true(fh_slab_is_sparse(slab));
     assert_false(cut_and_look(slab, 254, live, 4096));
@@ -154,7 +153,7 @@ static void room_for_the_tag_above(void **state)
     assert_int_equal(((struct fh_slab *)(void *)area)->tail, FH_SLAB_PIECE_TAIL_BYTES);
     set_up();
     live[5] = false;
-    live[13] = true; /* from 3,648 to 3,904; and one that ends right at a page's end */
+    live[13] = true; /* from 3,584 to 3,840; and one that ends right at a page's end */
     assert_true(cut_and_look(make(16, 256, 254, live), 254, live, 4096));
     assert_int_equal(((struct fh_slab *)(void *)area)->tail, FH_SLAB_PIECE_TAIL_BYTES);
     bool ends[4096] = {false};

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { RECORD_MOST = 1 << 17, CHAIN_MOST = 1 << 18, GRAIN = 4096, BLOCK_PHASE = 64 };
+enum { RECORD_MOST = 1 << 17, CHAIN_MOST = 1 << 18, GRAIN = 4096 };
 
 #define OF(record, field) fh_image_field(record, root->field)
 
@@ -21,7 +21,7 @@ static bool is_cacheable(struct fh_check *check, uint64_t owner, uint64_t block,
     if (block % 16 || block >> 48)
         return false;
     if (class_bytes <= check->image->root.small_most)
-        return entry == (owner << 12 | class_bytes) && ((block - BLOCK_PHASE) & 0xffff) % class_bytes == 0;
+        return entry == (owner << 12 | class_bytes) && (block & 0xffff) % class_bytes == 0;
     uint64_t tag = fh_image_read_number(check->image, block - FH_CHECK_TAG_BYTES, 8), content = tag & FH_TAG_CONTENT;
     return entry >> 30 == 2 && fh_is_sealed(check->image, tag, block - FH_CHECK_TAG_BYTES) &&
            (content & FH_TAG_IN_USE) && FH_TAG_SIZE(content) == class_bytes + 2 * FH_CHECK_TAG_BYTES;
