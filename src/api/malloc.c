@@ -69,11 +69,20 @@ FH_EXPORT void *FH_API(reallocarray)(void *pointer, size_t count, size_t size)
     return FH_API(realloc)(pointer, bytes);
 }
 
+/* errno stays what it was. */
+FH_INLINE void *aligned(size_t alignment, size_t size)
+{
+    if (FH_LIKELY(fh_is_small_aligned(size, alignment))) {
+        void *pointer = fh_cache_pop(fh_class_size_aligned(size, alignment));
+        if (FH_LIKELY(pointer != NULL)) return pointer;
+    }
+    return fh_core_memalign(alignment, size);
+}
+
 void *fh_api_aligned(size_t alignment, size_t size)
 {
-    if (alignment <= FH_ALIGNMENT) return FH_API(malloc)(size);
-    void *pointer = fh_core_memalign(alignment, size);
-    return pointer ? pointer : no_memory();
+    void *pointer = aligned(alignment, size);
+    return FH_LIKELY(pointer != NULL) ? pointer : no_memory();
 }
 
 FH_EXPORT void *FH_API(aligned_alloc)(size_t alignment, size_t size)
@@ -99,10 +108,8 @@ FH_EXPORT void *FH_API(memalign)(size_t alignment, size_t size)
 FH_EXPORT int FH_API(posix_memalign)(void **out, size_t alignment, size_t size)
 {
     if (!fh_is_power_of_two(alignment) || alignment % sizeof(void *) != 0) return EINVAL;
-    int saved = errno; /* the result says it; POSIX does not want errno set */
-    void *pointer = fh_api_aligned(alignment, size);
-    errno = saved;
-    if (!pointer) return ENOMEM;
+    void *pointer = aligned(alignment, size);
+    if (FH_UNLIKELY(!pointer)) return ENOMEM; /* POSIX does not want errno set */
     *out = pointer;
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "cache.h"
 
 #include "fault.h"
+#include "medium.h"
 
 /* A tag that no slab has: owners end at FH_ENTRY_OWNER_LIMIT, below it. */
 #define TAG_OF_NOBODY 0x7ffff000u
@@ -41,14 +42,39 @@ void fh_cache_set_aside(struct fh_cache *cache, size_t capacity_bytes)
     cache->tag |= FH_CACHE_ASIDE;
 }
 
-void *fh_cache_take_checked(struct fh_cache_bin *bin, size_t class_bytes)
+/* What follows a block in its bin; stops at a damaged one. */
+FH_INLINE void *follow(const void *block, size_t class_bytes)
 {
-    void *block = bin->head, *next;
+    void *next;
     if (FH_UNLIKELY(!fh_guard_follow(block, &next)))
         fh_fault(FH_FAULT_DAMAGED_LINK, block, class_bytes,
                  (struct fh_place){class_bytes <= FH_SMALL_MOST ? "a slab" : "a chunk", 0, -1});
-    bin->head = next;
+    return next;
+}
+
+void *fh_cache_take_checked(struct fh_cache_bin *bin, size_t class_bytes)
+{
+    void *block = bin->head;
+    bin->head = follow(block, class_bytes);
     bin->room++;
     fh_guard_unmark(block);
     return block;
+}
+
+void *fh_cache_take_aligned(struct fh_cache_bin *bin, size_t class_bytes, size_t alignment)
+{
+    void *before = NULL, *block = bin->head;
+    for (int looked = 0; block && looked < FH_ALIGNED_LOOKS; looked++) {
+        void *next = follow(block, class_bytes);
+        if ((uintptr_t)block % alignment == 0) {
+            if (before) fh_guard_link(before, next);
+            else bin->head = next;
+            bin->room++;
+            fh_guard_unmark(block);
+            return block;
+        }
+        before = block;
+        block = next;
+    }
+    return NULL;
 }

@@ -123,6 +123,8 @@ FH_INLINE enum fh_cache_push_result fh_cache_push(void *pointer, struct fh_cache
 
 /* The first block of a bin that is not empty; stops at a damaged one. */
 void *fh_cache_take_checked(struct fh_cache_bin *bin, size_t class_bytes);
+/* One of the first few blocks that stands on a multiple of `alignment`; NULL when none of them does. */
+void *fh_cache_take_aligned(struct fh_cache_bin *bin, size_t class_bytes, size_t alignment);
 /* Puts a block that has been checked into a bin with room. */
 FH_INLINE void fh_cache_put(struct fh_cache_bin *bin, void *block)
 {

@@ -25,7 +25,7 @@ static void write_size(void *block, size_t bytes)
     *word = fh_guard_seal(bytes, (uintptr_t)word);
 }
 
-static size_t read_size(const void *block)
+FH_INLINE size_t read_size(const void *block)
 {
     const fh_word *word = (const fh_word *)block + 2;
     if (FH_UNLIKELY(!fh_guard_is_sealed(*word, (uintptr_t)word)))
@@ -38,17 +38,29 @@ void fh_medium_init(struct fh_medium *medium, size_t most_bytes)
     *medium = (struct fh_medium){.most_bytes = most_bytes};
 }
 
-static void *pop(struct fh_medium *medium, unsigned bin)
+/* What follows a kept block in its bin; stops at a damaged one. */
+FH_INLINE void *follow(const void *block)
 {
-    void *block = medium->bins[bin], *next;
+    void *next;
     if (FH_UNLIKELY(!fh_guard_follow(block, &next)))
         fh_fault(FH_FAULT_DAMAGED_LINK, block, SIZE_MAX, (struct fh_place){"a cached chunk", 0, -1});
-    medium->bins[bin] = next;
-    if (!next) medium->filled &= ~((uint64_t)1 << bin);
+    return next;
+}
+
+FH_INLINE void *taken(struct fh_medium *medium, void *block)
+{
     medium->bytes -= read_size(block);
     medium->blocks--;
     fh_guard_unmark(block);
     return block;
+}
+
+static void *pop(struct fh_medium *medium, unsigned bin)
+{
+    void *block = medium->bins[bin], *next = follow(block);
+    medium->bins[bin] = next;
+    if (!next) medium->filled &= ~((uint64_t)1 << bin);
+    return taken(medium, block);
 }
 
 void *fh_medium_take(struct fh_medium *medium, size_t request_bytes)
@@ -60,6 +72,29 @@ void *fh_medium_take(struct fh_medium *medium, size_t request_bytes)
     if (block && read_size(block) >= request_bytes) return pop(medium, bin);
     if (++bin < FH_MEDIUM_BINS && medium->bins[bin]) return pop(medium, bin);
     return NULL;
+}
+
+/* The first of the bin's leading blocks that fits. */
+static void *take_aligned(struct fh_medium *medium, unsigned bin, size_t request_bytes, size_t alignment)
+{
+    void *before = NULL, *block = medium->bins[bin];
+    for (int looked = 0; block && looked < FH_ALIGNED_LOOKS; looked++) {
+        if ((uintptr_t)block % alignment == 0 && read_size(block) >= request_bytes) {
+            if (!before) return pop(medium, bin);
+            fh_guard_link(before, follow(block));
+            return taken(medium, block);
+        }
+        before = block;
+        block = follow(block);
+    }
+    return NULL;
+}
+
+void *fh_medium_take_aligned(struct fh_medium *medium, size_t request_bytes, size_t alignment)
+{
+    unsigned bin = bin_of(fh_max(request_bytes, FH_MEDIUM_LEAST));
+    void *block = take_aligned(medium, bin, request_bytes, alignment);
+    return block || ++bin == FH_MEDIUM_BINS ? block : take_aligned(medium, bin, request_bytes, alignment);
 }
 
 bool fh_medium_put(struct fh_medium *medium, void *block, size_t usable_bytes)

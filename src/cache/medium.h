@@ -18,6 +18,8 @@ enum {
     FH_MEDIUM_BINS = 48
 };
 
+enum { FH_ALIGNED_LOOKS = 4 }; /* blocks of a list, here or in the cache, that a search for an aligned one looks at */
+
 struct fh_medium {
     uint64_t filled; /* bit b: bins[b] is not empty */
     size_t bytes;    /* usable bytes held */
@@ -33,6 +35,8 @@ FH_INLINE bool fh_medium_accepts(size_t usable_bytes)
 }
 /* A kept block of at least `request_bytes` and at most an eighth more (rounded up), or NULL. */
 void *fh_medium_take(struct fh_medium *medium, size_t request_bytes);
+/* The same on a multiple of `alignment`, if one of the first few is. */
+void *fh_medium_take_aligned(struct fh_medium *medium, size_t request_bytes, size_t alignment);
 /* Keeps the block if it is of a medium size and there is room. */
 bool fh_medium_put(struct fh_medium *medium, void *block, size_t usable_bytes);
 /* Any kept block, for giving all of them back; NULL when there is none. */

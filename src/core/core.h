@@ -118,8 +118,8 @@ size_t fh_chunk_check(const void *pointer, uint32_t entry);
 void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry, size_t usable_bytes);
 /* The same, but to its heap, whatever room the thread has. */
 void fh_chunk_release(struct fh_state *state, void *pointer, uint32_t entry);
-/* What the thread keeps: lists by exact size up to FH_CACHED_MOST, a coarser store above. An aligned request takes what
- * lies in front if it happens to be aligned, as blocks freed by the same code are. NULL when nothing fits. */
+/* What the thread keeps: lists by exact size up to FH_CACHED_MOST, a coarser store above. An aligned request takes one
+ * of the first few that happens to be aligned, as blocks freed by the same code are. NULL when nothing fits. */
 void *fh_chunk_take_kept(struct fh_state *state, size_t request_bytes, size_t alignment);
 /* Keeps the block in the thread's cache; false when there is no room. */
 bool fh_chunk_keep(struct fh_state *state, void *pointer, size_t usable_bytes);

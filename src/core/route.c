@@ -158,10 +158,27 @@ void *fh_core_calloc(size_t request_bytes)
     return pointer;
 }
 
+/* Whether it comes from a heap whatever has been learned: a learned threshold is never lower. */
+static bool is_below_thresholds(size_t request_bytes, size_t alignment)
+{
+    return request_bytes < FH_MMAP_THRESHOLD_START && alignment < FH_MMAP_THRESHOLD_START &&
+           request_bytes + alignment < fh_min(FH_MMAP_THRESHOLD_START, fh_load_relaxed(&fh_options.mmap_threshold));
+}
+
 void *fh_core_memalign(size_t alignment, size_t request_bytes)
 {
     bool zeroed;
-    void *pointer = alloc(request_bytes, fh_max(alignment, FH_ALIGNMENT), &zeroed);
+    alignment = fh_max(alignment, FH_ALIGNMENT);
+    struct fh_state *state = fh_state_if_plain();
+    if (FH_LIKELY(state != NULL)) {
+        void *block = NULL;
+        if (fh_is_small_aligned(request_bytes, alignment))
+            block = fh_small_alloc(state, fh_class_size_aligned(request_bytes, alignment));
+        else if (is_below_thresholds(request_bytes, alignment))
+            block = fh_chunk_alloc(state, request_bytes, alignment, &zeroed);
+        if (FH_LIKELY(block != NULL)) return block;
+    }
+    void *pointer = alloc(request_bytes, alignment, &zeroed);
     if (pointer) perturb_new(pointer);
     return pointer;
 }

@@ -189,7 +189,8 @@ static void *alloc_chunk_of_class(struct fh_state *state, size_t class_bytes, si
 {
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
     if (!bin->head && state->sampling->freed_count[class_bytes / FH_ALIGNMENT]) refill_chunks(state, class_bytes);
-    if (bin->head && (uintptr_t)bin->head % alignment == 0) return fh_cache_take_checked(bin, class_bytes);
+    void *kept = fh_cache_take_aligned(bin, class_bytes, alignment);
+    if (kept) return kept;
     *chosen = count_block(state->sampling, class_bytes);
     return fh_chunk_alloc(state, class_bytes, alignment, zeroed);
 }

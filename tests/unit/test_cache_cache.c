@@ -129,6 +129,31 @@ static void pop_refuses_damaged_links(void **state)
     }
 }
 
+/* Objects of 48 bytes: 0 stands on a multiple of 32, 1 of 16, 2 of 64, 3 of 16, and so on. */
+static void an_aligned_block_among_the_first_few(void **state)
+{
+    (void)state;
+    set_up(8192);
+    struct fh_cache_bin *bin = fh_cache_bin_of(&cache, 48);
+    assert_null(fh_cache_take_aligned(bin, 48, 16));
+    for (unsigned i = 0; i < 7; i++) fh_cache_put(bin, object(i));
+    assert_ptr_equal(fh_cache_take_aligned(bin, 48, 16), object(6)); /* in front */
+    assert_ptr_equal(fh_cache_take_aligned(bin, 48, 64), object(2)); /* the fourth, the last that is looked at */
+    assert_false(fh_guard_is_marked(object(2)));
+    assert_null(fh_cache_take_aligned(bin, 48, 64));
+    assert_int_equal(bin->room, 8192 / 48 - 5);
+    assert_ptr_equal(fh_cache_take_aligned(bin, 48, 32), object(4)); /* the second */
+    assert_null(fh_cache_take_aligned(bin, 48, 64));
+    for (unsigned i = 6; i-- > 0;)
+        if (i != 2 && i != 4) assert_ptr_equal(fh_cache_pop(48), object(i)); /* what is left is whole, and in order */
+    assert_null(bin->head);
+    assert_int_equal(bin->room, 8192 / 48);
+    for (unsigned i = 1; i < 10; i += 2) fh_cache_put(bin, object(i));
+    assert_null(fh_cache_take_aligned(bin, 48, 32));
+    assert_int_equal(bin->room, 8192 / 48 - 5);
+}
+
+static void look_for_it(void *arg) { fh_cache_take_aligned(arg, 48, 64); }
 static void take_it(void *arg) { fh_cache_take_checked(arg, 48); }
 
 static void the_slow_step_stops_at_damage(void **state)
@@ -143,6 +168,7 @@ static void the_slow_step_stops_at_damage(void **state)
     assert_int_equal(bin->room, 8192 / 48 - 2);
     fh_guard_unmark(object(1));
     unit_expect_fault(take_it, bin, "damaged free-list link: 0x%zx, 48 bytes, in a slab", (size_t)object(1));
+    unit_expect_fault(look_for_it, bin, "damaged free-list link: 0x%zx, 48 bytes, in a slab", (size_t)object(1));
 }
 
 static void no_capacity_means_no_caching(void **state)
@@ -160,6 +186,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_full_class_takes_no_more),
     cmocka_unit_test(push_refuses_what_is_not_its_own),
     cmocka_unit_test(pop_refuses_damaged_links),
+    cmocka_unit_test(an_aligned_block_among_the_first_few),
     cmocka_unit_test(the_slow_step_stops_at_damage),
     cmocka_unit_test(no_capacity_means_no_caching),
 };

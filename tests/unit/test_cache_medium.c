@@ -7,7 +7,7 @@
 #include "medium.h"
 
 static struct fh_medium medium;
-static uint64_t blocks[64][4] FH_ALIGNED(16);
+static uint64_t blocks[64][4] FH_ALIGNED(256); /* every eighth of them, too */
 
 static void only_medium_sizes_are_taken(void **state)
 {
@@ -85,6 +85,34 @@ static void lists_are_last_in_first_out(void **state)
     assert_int_equal(medium.filled, 0);
 }
 
+/* Blocks of 32 bytes here: number i stands on a multiple of 256 where 8 divides i. */
+static void aligned_requests_take_what_fits_and_is_aligned(void **state)
+{
+    (void)state;
+    fh_medium_init(&medium, 1 << 20);
+    assert_null(fh_medium_take_aligned(&medium, 2048, 256));
+    assert_true(fh_medium_put(&medium, blocks[8], 2100));
+    assert_true(fh_medium_put(&medium, blocks[0], 2060)); /* aligned, but smaller than what is asked for first */
+    assert_true(fh_medium_put(&medium, blocks[4], 2100));
+    assert_ptr_equal(fh_medium_take_aligned(&medium, 2100, 256), blocks[8]); /* the third */
+    assert_false(fh_guard_is_marked(blocks[8]));
+    assert_null(fh_medium_take_aligned(&medium, 2100, 256));
+    assert_true(fh_medium_put(&medium, blocks[16], 2320)); /* of the next class */
+    assert_true(fh_medium_put(&medium, blocks[17], 2320));
+    assert_ptr_equal(fh_medium_take_aligned(&medium, 2100, 256), blocks[16]);
+    assert_int_equal(medium.blocks, 3);
+    assert_int_equal(medium.bytes, 2060 + 2100 + 2320);
+    assert_ptr_equal(fh_medium_take_aligned(&medium, 2048, 128), blocks[4]);
+    assert_ptr_equal(fh_medium_take_aligned(&medium, 2048, 128), blocks[0]);
+    assert_ptr_equal(fh_medium_take_aligned(&medium, 2310, 32), blocks[17]);
+    assert_int_equal(medium.bytes + medium.blocks + medium.filled, 0);
+    assert_true(fh_medium_put(&medium, blocks[0], 2100));
+    for (int i = 1; i < 5; i++) assert_true(fh_medium_put(&medium, blocks[i], 2100));
+    assert_null(fh_medium_take_aligned(&medium, 2048, 256)); /* the fifth: nobody looks so far */
+    assert_true(fh_medium_put(&medium, blocks[8], FH_MEDIUM_MOST));
+    assert_ptr_equal(fh_medium_take_aligned(&medium, FH_MEDIUM_MOST, 256), blocks[8]);
+}
+
 static void take_any_empties_it(void **state)
 {
     (void)state;
@@ -107,6 +135,7 @@ static void take_any_empties_it(void **state)
     assert_int_equal(medium.bytes + medium.blocks + medium.filled, 0);
 }
 
+static void look_for_it(void *arg) { fh_medium_take_aligned(&medium, *(size_t *)arg, 512); }
 static void take_it(void *arg) { fh_medium_take(&medium, *(size_t *)arg); }
 
 static void damage_is_seen(void **state)
@@ -127,6 +156,12 @@ static void damage_is_seen(void **state)
                           (size_t)blocks[0]);
     }
     assert_true(missed <= 44);
+    fh_medium_init(&medium, 1 << 20);
+    assert_true(fh_medium_put(&medium, blocks[1], 2600));
+    assert_true(fh_medium_put(&medium, blocks[3], 2600)); /* on no multiple of 512, so the search goes on */
+    blocks[3][1] ^= 1;
+    unit_expect_fault(look_for_it, &request, "damaged free-list link: 0x%zx, size unknown, in a cached chunk",
+                      (size_t)blocks[3]);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -135,6 +170,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_is_given_fits_every_request),
     cmocka_unit_test(the_next_class_serves_too),
     cmocka_unit_test(lists_are_last_in_first_out),
+    cmocka_unit_test(aligned_requests_take_what_fits_and_is_aligned),
     cmocka_unit_test(take_any_empties_it),
     cmocka_unit_test(damage_is_seen),
 };

@@ -97,16 +97,38 @@ static void another_heap_then_a_mapping(void **state)
     assert_sound();
 }
 
-static void aligned_requests_pass_the_stores_by(void **state)
+static void aligned_requests_take_kept_blocks_that_are_aligned(void **state)
 {
     (void)state;
     set_up();
-    void *a = get(3000);
-    drop(a);
     bool zeroed;
-    char *b = fh_chunk_alloc(own, 3000, 256, &zeroed);
-    assert_aligned(b, 256);
-    assert_int_equal(own->medium.blocks, 1);
+    static const size_t requests[] = {FH_SMALL_MOST + 1, 700, FH_CACHED_MOST, FH_CACHED_MOST + 20, 3000, 32000};
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        char *aligned = fh_chunk_alloc(own, requests[i], 256, &zeroed), *other = get(requests[i]);
+        while ((uintptr_t)other % 256 == 0) other = get(requests[i]);
+        size_t used = own->heap->used_chunks;
+        drop(aligned);
+        drop(other);
+        assert_ptr_equal(fh_chunk_alloc(own, requests[i], 256, &zeroed), aligned);
+        assert_false(zeroed || fh_guard_is_marked(aligned));
+        assert_int_equal(own->heap->used_chunks, used);
+        char *fresh = fh_chunk_alloc(own, requests[i], 256, &zeroed); /* the other one stays where it is */
+        assert_aligned(fresh, 256);
+        assert_true(fresh != other && fh_guard_is_marked(other));
+        assert_int_equal(own->heap->used_chunks, used + 1);
+        assert_ptr_equal(get(requests[i]), other);
+        assert_sound();
+    }
+    /* Up to 1 KiB, a block of the next class or the one after it does as well; the one beyond is too large. */
+    for (size_t more = 16; more <= 48; more += 16) {
+        char *larger = fh_chunk_alloc(own, 700 + more, 128, &zeroed);
+        drop(larger);
+        char *given = fh_chunk_alloc(own, 700, 128, &zeroed);
+        assert_aligned(given, 128);
+        assert_int_equal(given == larger, more <= 32);
+        fh_chunk_flush_cache(own);
+        assert_sound();
+    }
     assert_null(fh_chunk_alloc(own, FH_CHUNK_MOST + 1, 16, &zeroed));
     assert_null(fh_chunk_alloc(own, 100, FH_CHUNK_MOST * 2, &zeroed));
     assert_sound();
@@ -151,7 +173,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(freed_blocks_serve_the_same_size_again),
     cmocka_unit_test(what_a_thread_keeps_is_bounded),
     cmocka_unit_test(another_heap_then_a_mapping),
-    cmocka_unit_test(aligned_requests_pass_the_stores_by),
+    cmocka_unit_test(aligned_requests_take_kept_blocks_that_are_aligned),
     cmocka_unit_test(without_a_state_the_heap_answers),
     cmocka_unit_test(checks_before_a_free),
 };
