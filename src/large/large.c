@@ -27,7 +27,7 @@ enum {
 };
 
 static size_t learned_threshold; /* atomic: 0, or above the option's value */
-static uint32_t churn;        /* atomic: mappings asked for soon after others were freed, since the threshold moved */
+static uint32_t churn;        /* atomic: mappings asked for soon after others were freed, since the threshold fell */
 static uint32_t freed_lately; /* atomic: mappings freed and not followed by a request yet, at most CHURN_WINDOW */
 static size_t recently_freed[RECENT]; /* atomic: sizes of mappings */
 static uint32_t recent_at;            /* atomic */
@@ -179,7 +179,7 @@ void fh_large_lower_threshold(void)
     fh_store_relaxed(&churn, 0);
 }
 
-/* A request for a mapping of `size`: one of a series, if mappings were freed just before. */
+/* A request for a mapping of `size`, or for one to grow to it: one of a series, if mappings were freed just before. */
 static void note_request(size_t size)
 {
     uint32_t freed = fh_load_relaxed(&freed_lately);
@@ -275,6 +275,7 @@ void *fh_large_resize(void *pointer, size_t request_bytes)
     if (__builtin_add_overflow(request_bytes, offset, &wanted)) return NULL;
     if (!fh_checked_align_up(wanted, fh_os_page_size(), &wanted)) return NULL;
     if (wanted == size) return pointer;
+    if (wanted > size) note_request(wanted); /* the kernel fills what is added, as it fills a new mapping */
     char *start = (char *)pointer - offset;
     if (!fh_wholesale_remap(start, size, wanted)) {
         /* It has to move. The kernel would choose the place, and the page map must be able to name it before the block

@@ -316,6 +316,30 @@ static void the_threshold_follows_a_growing_buffer(void **state)
     assert_nothing_left();
 }
 
+/* The kernel fills what a mapping grows by, as it fills a new one: soon after frees it counts alike. */
+static void growth_after_frees_raises_the_threshold(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 24 };
+    void *freed[ROUNDS];
+    for (int i = 0; i < ROUNDS; i++) freed[i] = get(140000, 16);
+    size_t size = 140000;
+    void *growing = get(size, 16);
+    for (int i = 0; i < ROUNDS; i++) growing = fh_large_resize(growing, size += 100000);
+    assert_int_equal(fh_large_threshold(), 128 * 1024); /* nothing was freed: no mapping would have done instead */
+    for (int i = 0; i < ROUNDS; i++) {
+        fh_large_free(freed[i]);
+        growing = fh_large_resize(growing, size += 100000);
+    }
+    assert_true(fh_large_threshold() > size - 8 * 100000 && fh_large_threshold() < 2 * size);
+    growing = fh_large_resize(growing, size / 2);
+    fh_large_free(growing);
+    for (int i = 0; i < 8; i++) fh_large_lower_threshold();
+    assert_int_equal(fh_large_threshold(), 128 * 1024);
+    fh_large_purge();
+    assert_nothing_left();
+}
+
 static void free_it(void *pointer) { fh_large_free(pointer); }
 
 static void misuse_is_seen(void **state)
@@ -354,6 +378,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_is_kept_and_not_wanted_goes),
     cmocka_unit_test(only_a_few_are_kept),
     cmocka_unit_test(the_threshold_follows_a_growing_buffer),
+    cmocka_unit_test(growth_after_frees_raises_the_threshold),
     cmocka_unit_test(misuse_is_seen),
 };
 UNIT_GROUP(large);
