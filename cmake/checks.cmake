@@ -2,7 +2,7 @@
 
 function(fh_add_check name)
   add_test(NAME checks.${name} COMMAND sh ${PROJECT_SOURCE_DIR}/scripts/check_${name}.sh ${ARGN})
-  set_tests_properties(checks.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60)
+  set_tests_properties(checks.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 endfunction()
 
 # fh_add_build_check(<name> <targets> <compiler> [argument...]): they build, and work, in another way than this build.
