@@ -4,6 +4,7 @@
  * everything that reads.
  */
 #include "image.h"
+#include "image_source.h"
 #include "snapshot_pack.h"
 #include "snapshot_write.h"
 
@@ -98,6 +99,29 @@ static int read_all(const char *path)
     return 1;
 }
 
+/* A root with an array that begins outside its record does not hold, also when the array is said not to be there. */
+static bool far_arrays_are_refused(const char *path)
+{
+    struct fh_image *image;
+    if (fh_image_open("corrupt", path, 0, &image) != 0)
+        return false;
+    struct fh_image_root root = *fh_image_root(image);
+    fh_image_close(image);
+    struct fh_image_field *const arrays[] = {&root.state_classes, &root.state_cached,   &root.state_cache_bins,
+                                             &root.state_runs,    &root.heap_bin_words, &root.heap_bin_heads};
+    bool good = fh_image_root_holds(&root);
+    for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
+        struct fh_image_field kept = *arrays[i];
+        *arrays[i] = (struct fh_image_field){.offset = INT32_MAX, .bytes = 0};
+        if (fh_image_root_holds(&root)) {
+            fprintf(stderr, "a root whose array %zu begins at %d holds\n", i, INT32_MAX);
+            good = false;
+        }
+        *arrays[i] = kept;
+    }
+    return good;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 4)
@@ -114,7 +138,7 @@ int main(int argc, char **argv)
         return 2;
     fh_packer_close(packer);
     int opened = 0;
-    if (!read_all(argv[1]))
+    if (!read_all(argv[1]) || !far_arrays_are_refused(argv[1]))
         return 1;
     for (int i = 0; i < rounds; i++) {
         rewrite(text, entries, trailer.index_entries, argv[2]);

@@ -37,9 +37,11 @@ static bool field_fits(const struct fh_image_root *root, const char *name, struc
                                                                   record_bytes(root, name));
 }
 
+/* An array's offset is where reading begins, whatever size is said of its first element: one that the library has not
+ * is at 0. */
 static bool array_fits(struct fh_image_field first, uint64_t count, uint64_t each, uint64_t record)
 {
-    return first.bytes == 0 || (count <= ITEMS_MOST && each <= RECORD_MOST && first.offset + count * each <= record);
+    return count <= ITEMS_MOST && each <= RECORD_MOST && first.offset + count * each <= record;
 }
 
 bool fh_image_root_holds(const struct fh_image_root *root)
