@@ -33,13 +33,14 @@ extern FH_HIDDEN struct fh_heap fh_heaps[]; /* for readers from outside (insight
 extern FH_HIDDEN uint32_t fh_heaps_in_use;
 uint32_t fh_heaps_count(void);
 struct fh_heap *fh_heaps_get(uint32_t number);
-/* The heap that a thread state of this number allocates from. */
+/* The heap that a thread state of this number allocates from; another one if it can't be made now. */
 struct fh_heap *fh_heaps_for(uint32_t state_id);
+/* Held while a heap is made. A fork freezes it before it counts the heaps: one that came into use afterwards, without a
+ * frozen lock, would be from different moments in the child. */
+extern FH_HIDDEN struct fh_lock fh_heaps_lock;
 /* Before looking at the heaps from outside: repairs what a fork tore, brings the caller's published counts up to date,
  * and frees what waits for a heap's lock. */
 void fh_core_settle(void);
-/* In a forked child: heaps from this number on are as if they had never been made. */
-void fh_heaps_forget_from(uint32_t number);
 /* Whether a heap withholds free memory (heap.h) that this thread may wait for, or has done so since *seen was set,
  * which it then sets anew. */
 bool fh_heaps_withhold(uint32_t *seen);

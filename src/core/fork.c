@@ -38,11 +38,12 @@ void fh_fork_prepare(void)
     /* Attached now, if it can be, rather than between prepare and child; but no trim and no function of the program's,
      * which may want what its own handlers have locked. */
     fh_state_attached();
-    uint32_t count = fh_heaps_count();
-    *frozen_count() = count;
     /* A lock that this thread holds itself stays held: fork was called by a signal handler that interrupted us. The
      * settle lock comes first: who holds it waits for heaps' locks. */
     fh_lock_freeze(&settle_lock);
+    fh_lock_freeze(&fh_heaps_lock);
+    uint32_t count = fh_heaps_count(); /* and no more from here on */
+    *frozen_count() = count;
     for (uint32_t i = 0; i < count; i++) fh_lock_freeze(&fh_heaps_get(i)->lock);
 }
 
@@ -50,6 +51,7 @@ void fh_fork_parent(void)
 {
     for (uint32_t i = 0; i < *frozen_count(); i++)
         if (!fh_lock_is_mine(&fh_heaps_get(i)->lock)) fh_lock_thaw(&fh_heaps_get(i)->lock);
+    if (!fh_lock_is_mine(&fh_heaps_lock)) fh_lock_thaw(&fh_heaps_lock);
     if (!fh_lock_is_mine(&settle_lock)) fh_lock_thaw(&settle_lock);
 }
 
@@ -97,9 +99,8 @@ void fh_fork_child(void)
         heap->handed_over = sound_part(heap->handed_over, true, slice, &count, &heap->handed_over_bytes);
         if (slice) fh_heap_end_withheld(heap);
     }
-    /* A heap that came into use after the locks were frozen holds nothing that this process can know of. */
-    fh_heaps_forget_from(frozen);
     fh_limit_after_fork();
+    fh_lock_reset_frozen(&fh_heaps_lock);
     fh_lock_reset_frozen(&settle_lock);
 
     struct fh_cache *cache = fh_cache_self();

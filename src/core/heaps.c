@@ -29,18 +29,17 @@ uint32_t fh_heaps_limit(void)
 uint32_t fh_heaps_count(void) { return fh_load_acquire(&fh_heaps_in_use); }
 struct fh_heap *fh_heaps_get(uint32_t number) { return &fh_heaps[number]; }
 
-enum { NOT_MADE, BEING_MADE, MADE };
-static uint32_t progress[HEAPS_MOST]; /* atomic */
+struct fh_lock fh_heaps_lock = {.rank = FH_RANK_HEAPS};
 
-/* Heaps are made one by one: an unused one is pages that nobody touched. */
-static void make_heap(uint32_t number)
+/* Heaps are made one by one, when a thread comes that is to use it: an unused one is pages that nobody touched. */
+static void make_heaps_up_to(uint32_t number)
 {
-    uint32_t expected = NOT_MADE;
-    if (fh_cas_acquire(&progress[number], &expected, BEING_MADE)) {
-        fh_heap_init(&fh_heaps[number], number);
-        fh_store_release(&progress[number], MADE);
+    if (!fh_lock_acquire(&fh_heaps_lock)) return;
+    for (uint32_t i = fh_heaps_count(); i <= number; i++) {
+        fh_heap_init(&fh_heaps[i], i);
+        fh_store_release(&fh_heaps_in_use, i + 1);
     }
-    while (fh_load_acquire(&progress[number]) != MADE) fh_cpu_relax();
+    fh_lock_release(&fh_heaps_lock);
 }
 
 struct fh_heap *fh_heaps_for(uint32_t state_id)
@@ -48,20 +47,9 @@ struct fh_heap *fh_heaps_for(uint32_t state_id)
     if (state_id <= 1) return &fh_heaps[0];
     fh_store_relaxed(&fh_heap_threads, 1);
     uint32_t number = (state_id - 1) % fh_heaps_limit();
-    uint32_t known = fh_load_acquire(&fh_heaps_in_use); /* what lies below is made, and seen to be */
-    for (uint32_t i = known; i <= number; i++) make_heap(i);
-    while (known <= number && !fh_cas_acq_rel(&fh_heaps_in_use, &known, number + 1)) {
-    }
-    return &fh_heaps[number];
-}
-
-void fh_heaps_forget_from(uint32_t number)
-{
-    for (uint32_t i = number; i < HEAPS_MOST && progress[i] != NOT_MADE; i++) {
-        fh_heaps[i] = (struct fh_heap){0};
-        progress[i] = NOT_MADE;
-    }
-    fh_heaps_in_use = number;
+    if (number >= fh_heaps_count()) make_heaps_up_to(number);
+    uint32_t known = fh_heaps_count(); /* less than wanted while a fork is prepared */
+    return &fh_heaps[number < known ? number : number % known];
 }
 
 bool fh_heaps_withhold(uint32_t *seen)
@@ -90,6 +78,6 @@ void fh_core_ensure_init(void)
         return;
     }
     fh_guard_init();
-    make_heap(0);
+    fh_heap_init(&fh_heaps[0], 0);
     fh_store_release(&phase, DONE);
 }

@@ -17,7 +17,8 @@
 enum fh_lock_rank {
     FH_RANK_NONE = 0,
     FH_RANK_SETTLE = 1, /* core/fork.c: repair of what other threads left in a forked child */
-    FH_RANK_HEAP = 2    /* heap/: one for each heap; never two at once, except that fork freezes all in order */
+    FH_RANK_HEAPS = 2,  /* core/heaps.c: making one */
+    FH_RANK_HEAP = 3    /* heap/: one for each heap; never two at once, except that fork freezes all in order */
 };
 
 /*

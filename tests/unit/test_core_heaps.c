@@ -55,11 +55,33 @@ static void one_cpu_means_one_heap(void **state)
     assert_int_equal(fh_heaps_count(), 1);
 }
 
+/* A heap that a thread makes between a fork's look at the heaps and the fork would be torn in the child, and its chunks
+ * may be in the hands of the thread that forks. So there is none: the thread makes do with another, for good. */
+static void none_is_made_while_a_fork_is_prepared(void **state)
+{
+    (void)state;
+    fake_os.cpus = 3;
+    fh_fork_prepare();
+    assert_int_equal(fh_heaps_for(2)->id, 0);
+    assert_int_equal(fh_heaps_for(3)->id, 0);
+    assert_int_equal(fh_heaps_count(), 1);
+    fh_fork_parent();
+    assert_int_equal(fh_heaps_for(3)->id, 2);
+    assert_int_equal(fh_heaps_count(), 3);
+    fh_fork_prepare();
+    assert_int_equal(fh_heaps_for(2)->id, 1);
+    fh_fork_child();
+    assert_int_equal(fh_heaps_for(2)->id, 1);
+    assert_int_equal(fh_heaps_count(), 3);
+    assert_sound();
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(one_heap_for_a_single_thread),
     cmocka_unit_test(later_states_spread_over_the_cpus),
     cmocka_unit_test(the_option_decides),
     cmocka_unit_test(there_is_an_end_to_it),
     cmocka_unit_test(one_cpu_means_one_heap),
+    cmocka_unit_test(none_is_made_while_a_fork_is_prepared),
 };
 UNIT_GROUP(heaps);
