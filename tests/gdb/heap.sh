@@ -59,9 +59,11 @@ is_sound() {
 }
 
 has_blocks() { # NAME FILE
-    addresses=$(sed -n '/^small 0x/s/[a-z_]* \(0x[0-9a-f]*\)/\1/gp' "$1.live")
+    # The program's line; gdb writes to the same file, and may not have ended its own.
+    addresses=$(grep -o 'small 0x.*' "$1.live" | sed -n '1s/[a-z_]* \(0x[0-9a-f]*\)/\1/gp')
     # shellcheck disable=SC2086
     set -- "$1" "$2" $addresses
+    [ $# -ge 7 ] || fail "$1: the program did not say where its blocks are: $(cat "$1.live")"
     grep -q "^$3: block $3, 48 bytes, live$" "$2" || fail "$1: small: $(cat "$2")"
     grep -q "^$4: block $4, 48 bytes, cached (freed)$" "$2" || fail "$1: freed small: $(cat "$2")"
     grep -q ": block $5, 50[01][0-9] bytes, live; the address is 100 bytes into it$" "$2" || fail "$1: chunk"
