@@ -49,7 +49,7 @@ def parse_arguments():
     choose.add_argument("--only", metavar="REGEX", help="only the workloads whose whole name matches")
     choose.add_argument("--skip", metavar="REGEX", help="not those")
     choose.add_argument("--all", action="store_true", help="also the workloads that take much time or memory (12 GiB)")
-    choose.add_argument("--allocators", metavar="A,B", help="only these; default all that are there")
+    choose.add_argument("--allocators", metavar="A,B", help="only these of those that are there, and those of --with; default all")
     choose.add_argument("--with", dest="extra", action="append", default=[], metavar="NAME=PATH.so[,VAR=VALUE]",
                         help="one more peer, with variables to set for it")
     how = parser.add_argument_group("how")
@@ -150,8 +150,8 @@ def all_allocators(args):
             found.append(Allocator(name, path))
         else:
             note(f"{name} is not installed (Debian: {package}): left out")
-    found += [extra_allocator(text) for text in args.extra]
-    names = [a.name for a in found]
+    named = [extra_allocator(text) for text in args.extra]
+    names = [a.name for a in found + named]
     if len(set(names)) < len(names):
         fail("two allocators have the same name: " + ", ".join(names))
     if args.allocators:
@@ -160,7 +160,7 @@ def all_allocators(args):
         if unknown:
             fail("no allocator is called " + ", ".join(unknown) + " (--list shows them)")
         found = [a for a in found if a.name in wanted]
-    return found
+    return found + named
 
 
 def check_preload(tools, allocator):
