@@ -49,7 +49,8 @@ def parse_arguments():
     choose.add_argument("--only", metavar="REGEX", help="only the workloads whose whole name matches")
     choose.add_argument("--skip", metavar="REGEX", help="not those")
     choose.add_argument("--all", action="store_true", help="also the workloads that take much time or memory (12 GiB)")
-    choose.add_argument("--allocators", metavar="A,B", help="only these of those that are there, and those of --with; default all")
+    choose.add_argument("--allocators", metavar="A,B",
+                        help="only these of those that are there, and those of --with; default all")
     choose.add_argument("--with", dest="extra", action="append", default=[], metavar="NAME=PATH.so[,VAR=VALUE]",
                         help="one more peer, with variables to set for it")
     how = parser.add_argument_group("how")

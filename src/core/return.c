@@ -71,7 +71,7 @@ static void sweep_step(struct fh_state *state)
         struct fh_slab *slab = FH_CONTAINER(class->usable.prev, struct fh_slab, link);
         fh_list_remove(&slab->link);
         fh_list_push_front(&class->usable, &slab->link);
-        if (!fh_slab_is_sparse(slab)) continue;
+        if (!fh_slab_is_thin(slab)) continue;
         state->cut_credit -= CUT_COST;
         cut(state, slab);
         cuts++;

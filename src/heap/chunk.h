@@ -91,6 +91,9 @@ FH_INLINE struct fh_span fh_chunk_inner_pages(const struct fh_chunk *chunk, size
                             fh_align_down((uintptr_t)chunk + size - 8, page)};
 }
 
+/* So many bytes of whole pages a free chunk of this size has at most; for sums that every free adds to. */
+FH_INLINE size_t fh_chunk_pages_at_most(size_t size) { return (size - sizeof(struct fh_chunk)) & ~(size_t)4095; }
+
 /*
  * A chunk that is a slab: its tag stands behind the slab's base, and in front of the tag, at the base, is the place for
  * the footer of a free chunk below. So all that has to stay in memory of a slab with little in it is on its first page,

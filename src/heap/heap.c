@@ -55,6 +55,7 @@ static void make_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size)
     fh_chunk_write_footer(chunk, size);
     fh_bins_insert(&heap->bins, chunk, size);
     fh_count_add(&heap->free_bytes, size);
+    heap->page_bytes += fh_chunk_pages_at_most(size);
 }
 
 /* Takes a free chunk out of its bin. */
@@ -64,6 +65,7 @@ FH_INLINE void take_free(struct fh_heap *heap, struct fh_chunk *chunk, uint64_t 
     if (FH_UNLIKELY(content & FH_CHUNK_PURGED)) fh_heap_take_span(heap, chunk, content);
     fh_bins_remove(&heap->bins, chunk, size);
     fh_count_sub(&heap->free_bytes, size);
+    heap->page_bytes -= fh_chunk_pages_at_most(size);
 }
 
 /* Chunk borders within [chunk, chunk + size) are gone. */

@@ -34,6 +34,7 @@ struct fh_heap {
     char *fresh;                /* memory from here to the end of `growing` was never touched, and is zero */
     char *backed;               /* as `fresh`, or the end of the huge page that `fresh` is in: in memory up to here */
     char *huge_from, *huge_to;  /* where the kernel may use huge pages now; NULL: nowhere */
+    char *huge_first;           /* and from where on it could before that was taken back; NULL: it was not */
     char *huge_next;            /* growth beyond is a reason to see whether it should, or does */
     bool has_huge;              /* it does */
     char *mapped;               /* the page map names the pages of `growing` up to here */
@@ -50,7 +51,8 @@ struct fh_heap {
     size_t used_chunks;
     size_t slab_bytes; /* of used_bytes: slabs */
     size_t slab_chunks;
-    size_t purged_bytes;      /* of free_bytes: pages that went back to the kernel and were not touched since */
+    size_t page_bytes;        /* of free_bytes: the whole pages within free chunks, at most, */
+    size_t purged_bytes;      /* and of these: pages that went back to the kernel and were not touched since */
     size_t given_back_bytes;  /* pages of free chunks that ever went back; only rises */
     size_t taken_again_bytes; /* of these: allocated again */
 
@@ -61,6 +63,7 @@ struct fh_heap {
     uint32_t return_epoch;     /* atomic: rises when it starts, and with every so many bytes that went */
     size_t return_at_bytes;    /* free and not purged, from which on it is worth a look; 0: not set yet */
     size_t regretted_bytes;    /* purged and allocated again, not told to the gate yet */
+    size_t wait_bytes;         /* so much more may be free before a sweep, since whole huge pages go */
     size_t since_epoch;        /* bytes purged since return_epoch rose */
     struct fh_span span;       /* purged pages of the free chunks that the operation at hand took out of their bins */
     size_t span_bytes;         /* of all of them; those that no free chunk has inherited */
@@ -76,6 +79,7 @@ struct fh_heap {
     uint32_t hole_credit;         /* what frees have paid for giving back small holes, */
     uint32_t hole_price;          /* and what the next one costs */
     unsigned sweep_bin;           /* bins below it are to be swept; 0: no sweep is going on */
+    bool sweep_huge;              /* for whole huge pages only */
     struct fh_chunk *cursor;      /* how far a trim has come (heap_trim.c), or one that could not end; NULL: none */
     struct fh_bins bins;
 };
@@ -156,6 +160,10 @@ void fh_heap_set_top(struct fh_heap *heap, struct fh_chunk *start, size_t size);
 void fh_heap_begin_huge(struct fh_heap *heap, char *touched);
 void fh_heap_note_huge(struct fh_heap *heap);
 void fh_heap_end_huge(struct fh_heap *heap);
+/* What has gone back is wanted again: by huge pages where it went by these. */
+void fh_heap_resume_huge(struct fh_heap *heap);
+/* The whole huge pages of a span; none where there are none. */
+struct fh_span fh_heap_huge_within(const struct fh_heap *heap, struct fh_span span);
 /* Addresses from `to` on are not the heap's any more. */
 void fh_heap_cut_huge(struct fh_heap *heap, char *to);
 char *fh_heap_reach_of_huge(const struct fh_heap *heap);
@@ -179,10 +187,10 @@ void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size
 void fh_heap_look_around(struct fh_heap *heap);
 FH_INLINE void fh_heap_maybe_return(struct fh_heap *heap)
 {
-    if (FH_UNLIKELY(heap->free_bytes - heap->purged_bytes >= heap->return_at_bytes)) fh_heap_look_around(heap);
+    if (FH_UNLIKELY(heap->page_bytes - heap->purged_bytes >= heap->return_at_bytes)) fh_heap_look_around(heap);
 }
 /* Memory that had gone back is allocated again. */
-void fh_heap_note_regret(struct fh_heap *heap, size_t bytes);
+void fh_heap_note_regret(struct fh_heap *heap, size_t bytes, struct fh_span span);
 /* Not 0 once a second thread has asked for memory; the layer above sets it. Atomic. */
 extern FH_HIDDEN uint32_t fh_heap_threads;
 /* A purged chunk has been taken out of its bin; a free chunk is made: what of the span lies in it, as a flag. */

@@ -85,6 +85,7 @@ static void open_segment(struct fh_heap *heap, char *start, size_t size, bool is
     *link = segment;
     heap->growing = segment;
     fh_heap_end_huge(heap);
+    heap->huge_first = NULL;
     heap->fresh = heap->backed = heap->huge_next = heap->mapped = start;
     struct fh_chunk *first = fh_segment_first(segment);
     fh_heap_set_top(heap, first, (size_t)((char *)fh_segment_end(segment) - (char *)first));
@@ -236,6 +237,7 @@ static void unmap_empty_segments(struct fh_heap *heap)
             return;
         }
         fh_count_sub(&heap->free_bytes, size);
+        heap->page_bytes -= fh_chunk_pages_at_most(size);
         fh_count_sub(&heap->purged_bytes, purged);
         fh_count_sub(&heap->total_bytes, whole);
         *link = next;

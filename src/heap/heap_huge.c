@@ -6,8 +6,8 @@
  * A page fault costs more than everything that malloc does for the page's blocks. One huge page takes the place of
  * 512 faults, and where it is wrong it holds 2 MiB that nobody uses: so a heap gets them only at its top, as growth
  * comes to it, and once it holds several times as much. The advice is for the whole stretch that growth has ahead, so
- * that system calls grow with the logarithm of the heap (R6); it is taken back before the first pages of the heap go
- * back to the kernel, or khugepaged would fill them again.
+ * that system calls grow with the logarithm of the heap (R6). It is taken back before a part of a huge page goes back
+ * to the kernel, or khugepaged would fill it again, and given once more when what went is wanted again.
  */
 #include "heap.h"
 #include "options.h"
@@ -39,12 +39,32 @@ void fh_heap_end_huge(struct fh_heap *heap)
 {
     if (!heap->huge_to) return;
     fh_os_advise_huge(heap->huge_from, (size_t)(heap->huge_to - heap->huge_from), false);
+    if (!heap->huge_first) heap->huge_first = heap->huge_from;
     heap->huge_from = heap->huge_to = NULL;
     heap->huge_next = (char *)fh_align_up((uintptr_t)heap->fresh, HUGE_PAGE);
 }
 
+void fh_heap_resume_huge(struct fh_heap *heap)
+{
+    char *from = heap->huge_first;
+    if (!from) return;
+    char *end = heap->huge_to ? heap->huge_from : (char *)heap->growing + heap->growing->size;
+    end = (char *)fh_align_down((uintptr_t)end, HUGE_PAGE);
+    if (from >= end || !fh_os_advise_huge(from, (size_t)(end - from), true)) return;
+    heap->huge_first = NULL;
+    heap->huge_from = from;
+    if (!heap->huge_to) heap->huge_to = end;
+}
+
+struct fh_span fh_heap_huge_within(const struct fh_heap *heap, struct fh_span span)
+{
+    if (!heap->has_huge) return (struct fh_span){0, 0};
+    return (struct fh_span){fh_align_up(span.from, HUGE_PAGE), fh_align_down(span.to, HUGE_PAGE)};
+}
+
 void fh_heap_cut_huge(struct fh_heap *heap, char *to)
 {
+    if (heap->huge_first >= to) heap->huge_first = NULL;
     if (heap->huge_to <= to) return;
     heap->huge_to = (char *)fh_align_down((uintptr_t)to, HUGE_PAGE);
     if (heap->huge_to <= heap->huge_from) heap->huge_from = heap->huge_to = NULL;

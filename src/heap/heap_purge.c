@@ -3,14 +3,16 @@
  *
  * Layer: heap. Everything here runs with the heap's lock held. A process that goes idle calls nothing, so this is done
  * at the free that leaves most of the heap free, and at those that follow. From then on the heap is *returning*: a
- * sweep over the bins, from large chunks to small, some of it at each free, begins whenever a part of the heap has
- * become free; a chunk with as much to give as a huge page goes at once. Purged pages that are allocated again are
- * regretted (gate.h): that ends it.
+ * chunk with as much to give as a huge page gives it at once, and sweeps over the bins, from large chunks to small,
+ * some of it at each free, begin whenever a part of the heap has become free. In a heap of huge pages a sweep looks for
+ * whole ones, and only when there are none for what splits them. Purged pages that are allocated again are regretted
+ * (gate.h): that ends it.
  *
- * A call to the kernel for a few pages costs more than these cost to get. Where frees go through memory in order, what
- * they leave behind stays as it is, and small holes go too; frees in no order come back to every hole, which grows, and
- * early calls were in vain. The price of a small hole, in frees, tells the two apart: one that grew after it was given
- * back makes the next dearer, one that nothing was given back of yet makes it cheaper.
+ * A call to the kernel for a few pages costs more than these cost to get, most of all where it interrupts other
+ * processors. Where frees go through memory in order, what they leave behind stays as it is, and small holes go too;
+ * frees in no order come back to every hole, which grows, and early calls were in vain. The price of a small hole, in
+ * frees, tells the two apart: one that grew after it was given back makes the next dearer, one that nothing was given
+ * back of yet makes it cheaper.
  *
  * Of a purged chunk the pages that went are remembered (struct fh_span), through splitting and coalescing, so that none
  * goes twice and the account knows them as untouched; in its bin it stands behind those that have pages to give.
@@ -22,24 +24,27 @@
 #include "os.h"
 
 enum {
-    WORTH_IT = 1 << 20,      /* free bytes below which nothing is done */
-    AT_ONCE = 2 << 20,       /* a chunk with so much to give back does not wait for a sweep */
-    USED_SHARE = 16,         /* a sweep begins when so large a part of what is in use has become free since the last, */
-    SWEEP_MOST = 4 << 20,    /* but so much at most, */
-    SWEEP_LEAST = 512 << 10, /* and so much at least: what an idle heap may keep */
-    STEP_BYTES = 2 << 20,    /* what a step gives back at most; a free takes two: its own chunk, and of a sweep */
-    STEP_CHUNKS = 64,        /* chunks that give in one step, at most */
-    SMALL_HOLE = 64 << 10,   /* what gives less has its price, */
-    FREE_CREDIT = 8,         /* for which each free earns so much; it is */
-    PRICE_LEAST = 16,        /* so much at least, */
-    PRICE_MOST = 64,         /* and at most, */
-    PRICE_MOST_SHARED = 512, /* or this where a call interrupts other processors, */
-    DEARER = 8,              /* and one part in so many more, */
-    CHEAPER = 16,            /* or less, each time */
+    WORTH_IT = 1 << 20,       /* free bytes below which nothing is done */
+    AT_ONCE = 2 << 20,        /* a chunk with so much to give back does not wait for a sweep */
+    USED_SHARE = 16,          /* a sweep begins when so large a part of what is in use has become free since the last */
+    SWEEP_LEAST = 512 << 10,  /* one, and so much at least: what an idle heap may keep; */
+    WAIT_MOST = 8 << 20,      /* but so much more while memory goes by whole huge pages */
+    PAGES_SHARE = 2,          /* how large a part of what is free should be in whole pages */
+    LOOK_SHARE = 16,          /* how much of what is missing must have become free before the next look, */
+    LOOK_LEAST = 64 << 10,    /* and so much at least */
+    STEP_BYTES = 2 << 20,     /* what a step gives back at most; a free takes two: its own chunk, and of a sweep */
+    STEP_CHUNKS = 64,         /* chunks that give in one step, at most */
+    SMALL_HOLE = 64 << 10,    /* what gives less has its price, */
+    FREE_CREDIT = 8,          /* for which each free earns so much; it is */
+    PRICE_LEAST = 16,         /* so much; but where a call interrupts other processors */
+    PRICE_MOST_SHARED = 2048, /* it rises to so much, */
+    DEARER = 8,               /* by one part in so many, */
+    CHEAPER = 16,             /* and falls, each time */
     CREDIT_MOST = 64 << 10,
-    EPOCH_BYTES = 2 << 20,   /* after so many bytes threads give up what they keep once more */
-    REGRET_STEP = 256 << 10, /* bytes taken again that end it: less may be chance */
-    REFUSED_MS = 10 * 1000   /* for so long the kernel is not asked again (mlockall, seccomp) */
+    EPOCH_BYTES = 2 << 20,    /* after so many bytes threads give up what they keep once more */
+    REGRET_STEP = 256 << 10,  /* bytes taken again that end it: less may be chance */
+    HUGE_CHEAPER = 32,        /* those of a huge page count for so much less: one fault brings all of them */
+    REFUSED_MS = 10 * 1000    /* for so long the kernel is not asked again (mlockall, seccomp) */
 };
 
 uint32_t fh_heap_threads;
@@ -61,6 +66,9 @@ static void note_purged(struct fh_heap *heap, size_t bytes)
     fh_count_add(&heap->return_epoch, 1);
 }
 
+/* Whole pages within free chunks that were not given back, at most. */
+static size_t free_in_memory(const struct fh_heap *heap) { return heap->page_bytes - heap->purged_bytes; }
+
 static void stop_returning(struct fh_heap *heap)
 {
     heap->returning = false;
@@ -78,15 +86,13 @@ void fh_heap_write_span(struct fh_heap *heap, struct fh_chunk *chunk, struct fh_
     fh_bins_insert(&heap->bins, chunk, size);
 }
 
-size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t most_bytes)
+/* Gives back what `inner` has more than has gone already, but so many bytes at most. */
+static size_t purge(struct fh_heap *heap, struct fh_chunk *chunk, struct fh_span inner, size_t most_bytes)
 {
-    uint64_t content = fh_chunk_read(chunk);
-    size_t size = fh_chunk_size(content);
-    struct fh_span inner = fh_chunk_inner_pages(chunk, size), span = fh_chunk_span(chunk, content);
-    size_t inner_bytes = fh_span_bytes(inner), purged = fh_span_bytes(span);
-    if (inner_bytes <= purged) return 0;
-    if (!purged) span.from = span.to = inner.from;
-    fh_heap_end_huge(heap);
+    struct fh_span span = fh_chunk_span(chunk, fh_chunk_read(chunk));
+    if (!fh_span_bytes(span)) span.from = span.to = inner.from;
+    inner = (struct fh_span){fh_min(inner.from, span.from), fh_max(inner.to, span.to)};
+    if (fh_span_bytes(inner) == fh_span_bytes(span)) return 0;
     /* Outwards from what is purged already: downwards first, then upwards. */
     size_t below = fh_min(span.from - inner.from, most_bytes), above = fh_min(inner.to - span.to, most_bytes - below);
     if (!discard(span.from - below, span.from) || !discard(span.to, span.to + above)) {
@@ -99,14 +105,22 @@ size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t 
     return below + above;
 }
 
-void fh_heap_note_regret(struct fh_heap *heap, size_t bytes)
+size_t fh_heap_purge_chunk(struct fh_heap *heap, struct fh_chunk *chunk, size_t most_bytes)
 {
-    heap->regretted_bytes += bytes;
+    fh_heap_end_huge(heap);
+    return purge(heap, chunk, fh_chunk_inner_pages(chunk, fh_chunk_size(fh_chunk_read(chunk))), most_bytes);
+}
+
+void fh_heap_note_regret(struct fh_heap *heap, size_t bytes, struct fh_span span)
+{
+    bool by_huge_pages = heap->huge_to && fh_span_bytes(fh_heap_huge_within(heap, span)) > 0;
+    heap->regretted_bytes += by_huge_pages ? bytes / HUGE_CHEAPER : bytes;
     fh_count_add(&heap->taken_again_bytes, bytes);
     if (heap->regretted_bytes < REGRET_STEP) return;
     fh_gate_regret(&heap->gate, heap->regretted_bytes);
     heap->regretted_bytes = 0;
     stop_returning(heap);
+    fh_heap_resume_huge(heap);
 }
 
 void fh_heap_take_span(struct fh_heap *heap, const struct fh_chunk *chunk, uint64_t content)
@@ -119,10 +133,20 @@ void fh_heap_take_span(struct fh_heap *heap, const struct fh_chunk *chunk, uint6
     if (!others || fh_span_bytes(span) > fh_span_bytes(heap->span)) heap->span = span;
 }
 
+/* Where a block was cut off what had gone, the kernel brings back all of its huge page. */
+static struct fh_span without_torn(const struct fh_heap *heap, struct fh_span span)
+{
+    struct fh_span whole = fh_heap_huge_within(heap, span);
+    if (span.from > heap->span.from) span.from = fh_max(span.from, whole.from);
+    if (span.to < heap->span.to) span.to = fh_min(span.to, whole.to);
+    return span;
+}
+
 unsigned fh_heap_inherit_span(struct fh_heap *heap, struct fh_chunk *chunk, size_t size)
 {
     struct fh_span inner = fh_chunk_inner_pages(chunk, size);
     struct fh_span span = {fh_max(heap->span.from, inner.from), fh_min(heap->span.to, inner.to)};
+    if (heap->huge_to) span = without_torn(heap, span);
     if (!fh_span_bytes(span)) return 0;
     fh_chunk_write_span(chunk, span);
     fh_count_add(&heap->purged_bytes, fh_span_bytes(span));
@@ -136,7 +160,7 @@ void fh_heap_end_span(struct fh_heap *heap, enum fh_span_end end)
     size_t bytes = heap->span_bytes;
     heap->span = (struct fh_span){0, 0};
     heap->span_bytes = 0;
-    if (end == FH_SPAN_ALLOCATED) fh_heap_note_regret(heap, bytes);
+    if (end == FH_SPAN_ALLOCATED) fh_heap_note_regret(heap, bytes, span);
     if (end != FH_SPAN_IN_TOP) return;
     *in_top =
         heap->top_span_bytes ? (struct fh_span){fh_min(span.from, in_top->from), fh_max(span.to, in_top->to)} : span;
@@ -150,24 +174,48 @@ void fh_heap_cut_top_span(struct fh_heap *heap, uintptr_t from, uintptr_t to)
     if (fh_span_bytes(left) == fh_span_bytes(span)) return;
     heap->top_span = left;
     heap->top_span_bytes = bytes / 4096 * (fh_span_bytes(left) / 4096) / (fh_span_bytes(span) / 4096) * 4096;
-    if (from > span.from) fh_heap_note_regret(heap, bytes - heap->top_span_bytes);
+    if (from > span.from) fh_heap_note_regret(heap, bytes - heap->top_span_bytes, span);
 }
 
 /* Giving back costs by the call more than by the page, and a sweep costs by the chunk: so not for every free. */
 static size_t batch_of(const struct fh_heap *heap)
 {
-    size_t batch = fh_min(heap->used_bytes / USED_SHARE, SWEEP_MOST);
-    return fh_max(batch, SWEEP_LEAST);
+    return fh_max(heap->used_bytes / USED_SHARE, SWEEP_LEAST) + heap->wait_bytes;
+}
+
+/* Of whole huge pages, what a chunk has more than has gone already. */
+static size_t whole_bytes(const struct fh_heap *heap, const struct fh_chunk *chunk)
+{
+    uint64_t content = fh_chunk_read(chunk);
+    struct fh_span gone = fh_chunk_span(chunk, content);
+    struct fh_span whole = fh_heap_huge_within(heap, fh_chunk_inner_pages(chunk, fh_chunk_size(content)));
+    if (!fh_span_bytes(gone) || !fh_span_bytes(whole)) return fh_span_bytes(whole);
+    return fh_max(whole.to, gone.to) - fh_min(whole.from, gone.from) - fh_span_bytes(gone);
+}
+
+/*
+ * Frees that run through memory in order leave whole huge pages. These go by themselves, none is split, and when they
+ * are wanted again one fault brings back each. What is not free of the last ones soon will be: a sweep has time.
+ */
+static size_t give_whole(struct fh_heap *heap, struct fh_chunk *chunk, size_t most_bytes)
+{
+    struct fh_span inner = fh_chunk_inner_pages(chunk, fh_chunk_size(fh_chunk_read(chunk)));
+    size_t given = purge(heap, chunk, fh_heap_huge_within(heap, inner), most_bytes);
+    heap->wait_bytes = fh_min(heap->wait_bytes + 2 * given, WAIT_MOST);
+    return given;
 }
 
 void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size, size_t freed)
 {
     heap->hole_credit = fh_min(heap->hole_credit + FREE_CREDIT, CREDIT_MOST);
+    heap->wait_bytes -= fh_min(heap->wait_bytes, freed);
+    if (size >= AT_ONCE && fh_chunk_dirty_bytes(chunk) >= AT_ONCE) {
+        size_t most = fh_align_up(fh_max(STEP_BYTES, freed), STEP_BYTES);
+        if (!heap->has_huge) fh_heap_purge_chunk(heap, chunk, most);
+        else if (whole_bytes(heap, chunk)) give_whole(heap, chunk, most);
+    }
     /* What was left at the last sweep may have been allocated since. */
-    heap->return_at_bytes = fh_min(heap->return_at_bytes, heap->free_bytes - heap->purged_bytes + batch_of(heap));
-    if (size < AT_ONCE) return;
-    if (fh_chunk_dirty_bytes(chunk) >= AT_ONCE)
-        fh_heap_purge_chunk(heap, chunk, fh_align_up(fh_max(STEP_BYTES, freed), fh_max(fh_os_page_size(), 4096)));
+    heap->return_at_bytes = fh_min(heap->return_at_bytes, free_in_memory(heap) + batch_of(heap));
 }
 
 static uint32_t price_of(const struct fh_heap *heap) { return fh_max(heap->hole_price, PRICE_LEAST); }
@@ -176,7 +224,7 @@ static uint32_t price_of(const struct fh_heap *heap) { return fh_max(heap->hole_
 static void pay(struct fh_heap *heap, const struct fh_chunk *chunk)
 {
     uint32_t price = price_of(heap);
-    uint32_t most = fh_load_relaxed(&fh_heap_threads) ? PRICE_MOST_SHARED : PRICE_MOST;
+    uint32_t most = fh_load_relaxed(&fh_heap_threads) ? PRICE_MOST_SHARED : PRICE_LEAST;
     bool again = fh_chunk_read(chunk) & FH_CHUNK_PURGED;
     heap->hole_credit -= price;
     heap->hole_price = again ? fh_min(price + price / DEARER, most) : price - price / CHEAPER;
@@ -188,11 +236,18 @@ static struct fh_chunk *first_to_give(const struct fh_heap *heap, unsigned bin, 
     struct fh_chunk *chunk = heap->bins.heads[bin];
     for (int looked = 0; chunk && looked < STEP_CHUNKS; looked++, chunk = fh_bins_next(chunk)) {
         size_t dirty = fh_chunk_dirty_bytes(chunk);
-        if (dirty >= least) return chunk;
+        if (dirty >= least && (!heap->sweep_huge || whole_bytes(heap, chunk))) return chunk;
         /* Those with nothing come last; but what is smaller than two pages need not have a whole one in it. */
         if (!dirty && fh_chunk_read(chunk) & FH_CHUNK_PURGED) break;
     }
     return NULL;
+}
+
+/* What is too little to go now: anything, a huge page, or small holes that are not paid for. */
+static size_t least_to_give(const struct fh_heap *heap)
+{
+    if (heap->sweep_huge) return AT_ONCE;
+    return heap->hole_credit >= price_of(heap) ? 1 : SMALL_HOLE;
 }
 
 /* Some chunks with pages to give, from the largest on. */
@@ -201,7 +256,7 @@ static void sweep(struct fh_heap *heap)
     size_t most = STEP_BYTES;
     for (int chunks = 0; heap->sweep_bin && chunks < STEP_CHUNKS && most;) {
         unsigned bin = fh_bins_next_below(&heap->bins, heap->sweep_bin);
-        size_t least = heap->hole_credit >= price_of(heap) ? 1 : SMALL_HOLE;
+        size_t least = least_to_give(heap);
         if (bin < fh_bins_index(least)) bin = 0;
         struct fh_chunk *chunk = bin ? first_to_give(heap, bin, least) : NULL;
         if (!chunk) {
@@ -210,30 +265,53 @@ static void sweep(struct fh_heap *heap)
         }
         if (fh_chunk_dirty_bytes(chunk) < SMALL_HOLE) pay(heap, chunk);
         heap->sweep_bin = bin + 1;
-        most -= fh_heap_purge_chunk(heap, chunk, most); /* which then stands behind the others, or ends the sweep */
+        most -= heap->sweep_huge ? give_whole(heap, chunk, most) : fh_heap_purge_chunk(heap, chunk, most);
         fh_heap_note_work(1, 0);
         chunks++;
     }
 }
 
-void fh_heap_look_around(struct fh_heap *heap)
+/* The next sweep, from now on at each free: of whole huge pages at first, where there are any. */
+static void begin_sweep(struct fh_heap *heap, bool huge)
+{
+    heap->sweep_huge = huge;
+    heap->sweep_bin = FH_BIN_COUNT;
+    heap->return_at_bytes = 0;
+}
+
+static void end_sweep(struct fh_heap *heap)
+{
+    if (!heap->returning) return;
+    /* What is left is between blocks on their pages, or will soon be part of a whole huge page. */
+    if (!heap->sweep_huge || heap->wait_bytes) heap->return_at_bytes = free_in_memory(heap) + batch_of(heap);
+    else begin_sweep(heap, false);
+}
+
+/*
+ * Whether a heap should begin to give back: more is free than in use, and enough of it in whole pages. Small blocks
+ * freed in no order leave hardly a page without a live one until nearly all are gone; splitting huge pages for these
+ * few, and then touching the rest again, costs most of what giving back costs.
+ */
+static bool is_worth_it(struct fh_heap *heap)
 {
     /* Near a limit less of what is free may stay. */
-    size_t dirty = heap->free_bytes - heap->purged_bytes, used = heap->used_bytes >> 2 * fh_limit_urgency();
+    size_t pages = free_in_memory(heap), used = fh_max(heap->used_bytes >> 2 * fh_limit_urgency(), WORTH_IT);
+    size_t has = fh_min(heap->free_bytes - heap->purged_bytes, PAGES_SHARE * pages);
+    if (has >= used && pages >= WORTH_IT) return true;
+    heap->return_at_bytes = pages + fh_max((used - fh_min(has, used)) / LOOK_SHARE, LOOK_LEAST);
+    return false;
+}
+
+void fh_heap_look_around(struct fh_heap *heap)
+{
     if (heap->sweep_bin) {
         sweep(heap);
-        if (!heap->sweep_bin && heap->returning) /* what is left is between blocks on their pages */
-            heap->return_at_bytes = heap->free_bytes - heap->purged_bytes + batch_of(heap);
+        if (!heap->sweep_bin) end_sweep(heap);
         return;
     }
-    if (!heap->returning && dirty < fh_max(WORTH_IT, used)) { /* halfway to where the two meet */
-        heap->return_at_bytes = fh_max(WORTH_IT, used > dirty ? dirty + (used - dirty) / 2 : 0);
-        return;
-    }
-    if (!heap->segments || !fh_gate_is_open(&heap->gate)) return;
+    if (!heap->segments || (!heap->returning && !is_worth_it(heap)) || !fh_gate_is_open(&heap->gate)) return;
+    if (!heap->returning) heap->regretted_bytes = heap->wait_bytes = 0;
     heap->returning = true;
-    heap->regretted_bytes = 0;
-    heap->return_at_bytes = 0; /* at each free from now on */
-    heap->sweep_bin = FH_BIN_COUNT;
     fh_count_add(&heap->return_epoch, 1);
+    begin_sweep(heap, heap->has_huge);
 }

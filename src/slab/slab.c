@@ -164,6 +164,20 @@ bool fh_slab_listed_bits(const struct fh_slab *slab, uint64_t bits[FH_SLAB_BITS_
     return count == slab->free_count;
 }
 
+bool fh_slab_marked_bits(const struct fh_slab *slab, uint64_t bits[FH_SLAB_BITS_WORDS])
+{
+    for (int i = 0; i < FH_SLAB_BITS_WORDS; i++) bits[i] = 0;
+    uint32_t count = 0;
+    const char *block = fh_slab_object(slab, 0);
+    void *next;
+    for (uint32_t i = 0; i < slab->carved; i++, block += slab->class_bytes) {
+        if (!fh_guard_follow(block, &next)) continue;
+        bits[i / 64] |= (uint64_t)1 << i % 64;
+        count++;
+    }
+    return count == slab->free_count;
+}
+
 void *fh_slab_take_one(struct fh_slab *slab)
 {
     uint32_t count;

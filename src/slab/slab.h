@@ -152,6 +152,9 @@ FH_INLINE bool fh_bit(const uint64_t *bits, uint32_t i) { return bits[i / 64] >>
 /* The objects of a slab that are on its own list, a bit each; false when the list is not sound. */
 enum { FH_SLAB_BITS_WORDS = 65536 / 16 / 64 };
 bool fh_slab_listed_bits(const struct fh_slab *slab, uint64_t bits[FH_SLAB_BITS_WORDS]);
+/* The same by the marks of free objects: it reads the slab from one end to the other and waits for no link, but is
+ * false also while a cache holds some of them. */
+bool fh_slab_marked_bits(const struct fh_slab *slab, uint64_t bits[FH_SLAB_BITS_WORDS]);
 
 /*
  * Cutting up a slab with few live objects: each of its pages that holds some becomes a slab of its own, and what lies
@@ -174,6 +177,11 @@ FH_INLINE bool fh_slab_is_sparse(const struct fh_slab *slab)
     uint32_t live = (uint32_t)slab->carved - slab->free_count;
     return live <= slab->cut_at && live * FH_SLAB_SPARSE <= slab->carved && slab->shift > FH_SLAB_SHIFT_LEAST &&
            !slab->is_mapping && !slab->is_leaving;
+}
+/* Whether some of its pages must be free, however its live objects lie: to list what is free touches all of it. */
+FH_INLINE bool fh_slab_is_thin(const struct fh_slab *slab)
+{
+    return fh_slab_is_sparse(slab) && (uint32_t)slab->carved - slab->free_count <= fh_slab_bytes(slab) / 4096;
 }
 /* How it would be cut into pieces of `page_bytes` (the kernel's) or more; false when that frees too little. */
 bool fh_slab_plan_cut(struct fh_slab *slab, size_t page_bytes, struct fh_slab_cut *cut);

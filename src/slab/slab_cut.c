@@ -87,7 +87,8 @@ bool fh_slab_plan_cut(struct fh_slab *slab, size_t page_bytes, struct fh_slab_cu
     uint32_t live = (uint32_t)slab->carved - slab->free_count;
     slab->cut_at = (uint16_t)(live / 2);
     cut->count = 0;
-    if (slab->tail || page_bytes >= fh_slab_bytes(slab) || !fh_slab_listed_bits(slab, cut->listed)) return false;
+    if (slab->tail || page_bytes >= fh_slab_bytes(slab)) return false;
+    if (!fh_slab_marked_bits(slab, cut->listed) && !fh_slab_listed_bits(slab, cut->listed)) return false;
     struct obstacles obstacles = look(slab, cut->listed);
     for (uint32_t first = 0; first < pages; first += QUARTER)
         if (!plan_quarter(cut, obstacles, first, page_bytes <= PAGE)) return false;

@@ -78,15 +78,49 @@ static void what_goes_back_is_not_filled_again(void **state)
     (void)state;
     set_up(true);
     char *last = grow_to_first();
-    static void *blocks[2 * AT / SOME];
-    for (size_t i = 0; i < 2 * AT / SOME; i++) blocks[i] = get(SOME);
+    enum { MANY = 4 * AT / SOME, EVERY = 16 };
+    static void *blocks[MANY];
+    for (size_t i = 0; i < MANY; i++) blocks[i] = get(SOME);
     get(SOME);
     assert_non_null(fake_os.huge_to);
     size_t before = fake_os.calls[FAKE_DISCARD];
-    for (size_t i = 0; i < 2 * AT / SOME; i++) fh_heap_free(heap, blocks[i]);
+    for (size_t i = 0; i < MANY; i++)
+        if (i % EVERY) fh_heap_free(heap, blocks[i]); /* no huge page is free */
     assert_true(fake_os.calls[FAKE_DISCARD] > before);
     assert_null(fake_os.huge_to);
     unit_assert_filled(last, 1000, SOME);
+    assert_sound();
+    /* What is wanted again is filled by huge pages once more. */
+    size_t regrets = heap->taken_again_bytes;
+    for (size_t i = 0; i < MANY; i++)
+        if (i % EVERY) blocks[i] = get(SOME);
+    assert_true(heap->taken_again_bytes > regrets + FH_MIB / 2);
+    assert_non_null(fake_os.huge_to);
+    assert_sound();
+}
+
+/* Whole huge pages go without a page being split, and come again the same way. */
+static void whole_ones_go_and_come_as_they_are(void **state)
+{
+    (void)state;
+    set_up(true);
+    grow_to_first();
+    enum { MANY = 6 * AT / SOME };
+    static void *blocks[MANY];
+    for (size_t i = 0; i < MANY; i++) blocks[i] = get(SOME);
+    void *last = get(SOME);
+    char *huge_from = fake_os.huge_from;
+    assert_non_null(huge_from);
+    for (size_t i = 0; i < MANY; i++) fh_heap_free(heap, blocks[i]);
+    assert_true(heap->purged_bytes >= MANY * (size_t)SOME - FH_MIB * 8);
+    assert_int_equal(heap->purged_bytes % HUGE_PAGE, 0);
+    assert_ptr_equal(fake_os.huge_from, huge_from);
+    assert_sound();
+    size_t purged = heap->purged_bytes;
+    while (heap->purged_bytes == purged) get(SOME);
+    assert_int_equal(heap->purged_bytes, purged - HUGE_PAGE); /* one fault brings all of it */
+    assert_sound();
+    fh_heap_free(heap, last);
     assert_sound();
 }
 
@@ -208,6 +242,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_small_heap_gets_none),
     cmocka_unit_test(a_larger_one_gets_them_for_all_growth_ahead),
     cmocka_unit_test(what_goes_back_is_not_filled_again),
+    cmocka_unit_test(whole_ones_go_and_come_as_they_are),
     cmocka_unit_test(what_it_brings_is_in_memory_and_still_zero),
     cmocka_unit_test(a_kernel_without_them_is_ordinary),
     cmocka_unit_test(the_option_moves_the_size),
