@@ -18,6 +18,18 @@ static void *alloc_from_heaps(struct fh_heap *own, size_t request_bytes, size_t 
     return pointer;
 }
 
+/* Usable bytes of a block that has been checked, or has just been made. */
+static size_t usable_of(const void *pointer)
+{
+    return fh_chunk_size(fh_chunk_raw_tag(fh_chunk_of(pointer)) & FH_TAG_CONTENT) - FH_CHUNK_TAG_BYTES;
+}
+
+void fh_chunk_note_resized(const void *pointer, size_t usable_before)
+{
+    struct fh_state *state = fh_state_if_plain();
+    if (state) state->chunk_bytes += usable_of(pointer) - usable_before;
+}
+
 static void publish_medium(struct fh_state *state)
 {
     fh_store_relaxed(&state->published.medium_bytes, state->medium.bytes);
@@ -52,7 +64,7 @@ void *fh_chunk_take_kept(struct fh_state *state, size_t request_bytes, size_t al
     return kept;
 }
 
-bool fh_chunk_keep(struct fh_state *state, void *pointer, size_t usable_bytes)
+FH_INLINE bool keep(struct fh_state *state, void *pointer, size_t usable_bytes)
 {
     size_t class_bytes = fh_align_down(usable_bytes, FH_ALIGNMENT);
     if (FH_LIKELY(class_bytes <= FH_CACHED_MOST)) {
@@ -64,6 +76,18 @@ bool fh_chunk_keep(struct fh_state *state, void *pointer, size_t usable_bytes)
     if (!fh_medium_put(&state->medium, pointer, usable_bytes)) return false;
     publish_medium(state);
     return true;
+}
+
+FH_NOINLINE static bool look_and_keep(struct fh_state *state, void *pointer, size_t usable_bytes)
+{
+    fh_hoard_look(state);
+    return keep(state, pointer, usable_bytes);
+}
+
+bool fh_chunk_keep(struct fh_state *state, void *pointer, size_t usable_bytes)
+{
+    if (FH_UNLIKELY(--state->looks_after == 0)) return look_and_keep(state, pointer, usable_bytes);
+    return keep(state, pointer, usable_bytes);
 }
 
 void *fh_chunk_alloc(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed)
@@ -85,7 +109,9 @@ void *fh_chunk_alloc_fresh(struct fh_state *state, size_t request_bytes, size_t 
         void *apart = state->moves.on ? fh_heap_alloc_apart(state->heap, request_bytes) : NULL;
         if (apart) return apart;
     }
+    if (FH_UNLIKELY(state && state->draining)) fh_return_end_drain(state);
     void *pointer = alloc_from_heaps(state ? state->heap : fh_heaps_get(0), request_bytes, alignment, zeroed);
+    if (state && FH_LIKELY(pointer != NULL)) state->chunk_bytes += usable_of(pointer);
     /* No heap can be locked (a fork is being prepared) or grown: a mapping of its own may still be had. */
     return pointer ? pointer : fh_large_alloc_last_resort(request_bytes, alignment, zeroed);
 }
@@ -106,6 +132,7 @@ size_t fh_chunk_check(const void *pointer, uint32_t entry)
 
 void fh_chunk_release(struct fh_state *state, void *pointer, uint32_t entry)
 {
+    if (state) state->chunk_bytes -= usable_of(pointer);
     fh_heap_free(fh_heaps_get(fh_entry_owner(entry)), pointer);
     if (state && FH_UNLIKELY(fh_heap_return_epoch(state->heap) != state->return_epoch)) fh_return_step(state);
 }
@@ -115,14 +142,18 @@ void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry, size_t
     if (!state || !fh_chunk_keep(state, pointer, usable_bytes)) fh_chunk_release(state, pointer, entry);
 }
 
-static void give_back(void *pointer) { fh_heap_free(fh_heaps_get(fh_entry_owner(fh_pagemap_get(pointer))), pointer); }
+static void give_back(struct fh_state *state, void *pointer)
+{
+    state->chunk_bytes -= usable_of(pointer);
+    fh_heap_free(fh_heaps_get(fh_entry_owner(fh_pagemap_get(pointer))), pointer);
+}
 
 void fh_chunk_flush_cache(struct fh_state *state)
 {
     for (size_t size = FH_SMALL_MOST + FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT) {
         struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, size);
-        while (bin->head) give_back(fh_cache_take_checked(bin, size));
+        while (bin->head) give_back(state, fh_cache_take_checked(bin, size));
     }
-    for (void *pointer; (pointer = fh_medium_take_any(&state->medium)) != NULL;) give_back(pointer);
+    for (void *pointer; (pointer = fh_medium_take_any(&state->medium)) != NULL;) give_back(state, pointer);
     publish_medium(state);
 }

@@ -100,6 +100,10 @@ void fh_return_step(struct fh_state *state);
 enum { FH_RETURN_MANY = 8192 };
 void fh_return_many_freed(struct fh_state *state);
 void fh_return_end_drain(struct fh_state *state);
+/* All that the thread keeps is given up at once, and it keeps nothing until then. */
+void fh_return_drain_all(struct fh_state *state);
+/* Every so many frees of chunks: whether nearly all that the thread holds is free (hoard.c). */
+void fh_hoard_look(struct fh_state *state);
 /* A run of frees begins in the slab: while slabs are cut up, it is looked at before its last object is free. */
 void fh_return_enter_slab(struct fh_state *state, struct fh_slab *slab);
 /* Slabs do not suffice: a new one is opened. */
@@ -119,6 +123,8 @@ size_t fh_chunk_check(const void *pointer, uint32_t entry);
 void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry, size_t usable_bytes);
 /* The same, but to its heap, whatever room the thread has. */
 void fh_chunk_release(struct fh_state *state, void *pointer, uint32_t entry);
+/* The size of a block has changed where it stands. */
+void fh_chunk_note_resized(const void *pointer, size_t usable_before);
 /* What the thread keeps: lists by exact size up to FH_CACHED_MOST, a coarser store above. An aligned request takes one
  * of the first few that happens to be aligned, as blocks freed by the same code are. NULL when nothing fits. */
 void *fh_chunk_take_kept(struct fh_state *state, size_t request_bytes, size_t alignment);

@@ -136,10 +136,23 @@ void fh_return_many_freed(struct fh_state *state)
     fh_state_publish(state);
 }
 
+void fh_return_drain_all(struct fh_state *state)
+{
+    fh_state_flush(state);
+    fh_small_release_empty(state);
+    state->draining = true;
+    set_cache(state);
+    state->medium.most_bytes = 0;
+    fh_state_publish(state);
+}
+
 void fh_return_end_drain(struct fh_state *state)
 {
+    size_t medium_bytes = fh_load_relaxed(&fh_options.medium_cache_bytes);
     state->draining = false;
     set_cache(state);
+    if (FH_UNLIKELY(state->moves.on)) state->moves.medium_bytes = medium_bytes;
+    else if (state->cache_bytes) state->medium.most_bytes = medium_bytes;
 }
 
 void fh_return_enter_slab(struct fh_state *state, struct fh_slab *slab)

@@ -298,6 +298,7 @@ static bool resize_in_place(void *pointer, uint32_t entry, size_t usable, size_t
         if (!fh_heap_resize(fh_heaps_get(fh_entry_owner(entry)), pointer, request_bytes,
                             with_slack(usable, request_bytes)))
             return false;
+        fh_chunk_note_resized(pointer, usable);
         fh_sampling_freed(pointer);
         fh_sampling_resized(pointer);
         return true;

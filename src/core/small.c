@@ -83,9 +83,9 @@ static void release_slab(struct fh_state *state, struct fh_slab *slab)
 }
 
 /* One empty slab of a class may stay, if it is not large, so that a block that comes and goes costs no slab (S3). */
-static bool is_reserve(struct fh_slab *slab)
+static bool is_reserve(const struct fh_state *state, struct fh_slab *slab)
 {
-    if (slab->shift > FH_SLAB_SHIFT_MIDDLE || slab->is_mapping) return false;
+    if (slab->shift > FH_SLAB_SHIFT_MIDDLE || slab->is_mapping || state->draining) return false;
     struct fh_list *usable = &slab->class->usable;
     return usable->next == &slab->link && usable->prev == &slab->link;
 }
@@ -95,7 +95,7 @@ void fh_small_slab_changed(struct fh_state *state, struct fh_run *run)
     struct fh_slab *slab = run->slab;
     fh_slab_relist(slab);
     if (!fh_slab_is_empty(slab)) fh_return_left_slab(state, slab, slab->free_count - run->counted);
-    else if (!is_reserve(slab)) release_slab(state, slab);
+    else if (!is_reserve(state, slab)) release_slab(state, slab);
     fh_return_step(state);
 }
 

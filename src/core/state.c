@@ -71,6 +71,8 @@ void fh_state_reset(struct fh_state *state)
     fh_moves_init(&state->moves);
     state->cut_gate = (struct fh_gate){0};
     state->cutting = false;
+    state->chunk_bytes = 0;
+    state->looks_after = 1;
     state->return_epoch = fh_heap_return_epoch(state->heap);
 }
 

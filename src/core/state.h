@@ -99,6 +99,9 @@ struct fh_state {
     uint32_t cut_credit; /* blocks freed to slabs since the last look, or that no cut has been paid with yet */
     size_t sweep_bytes;  /* class that the sweep over all slabs has come to; above FH_SMALL_MOST at its end */
     size_t sweep_left;   /* slabs of it yet to be looked at, at most */
+    size_t chunk_bytes;  /* usable bytes of chunks that the thread took from heaps, less those it gave back */
+    uint32_t looks_after;       /* frees of chunks until the next look at what it hoards (hoard.c), */
+    uint64_t hoarding_until_ms; /* and when that may be given up again */
     struct fh_moves moves;
     uint32_t trim_epoch; /* the last fh_trim_epoch that it has seen */
 

@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include "core.h"
+#include "options.h"
 #include "large.h"
 #include "state.h"
 #include "wholesale.h"
@@ -55,6 +56,7 @@ static void step(void *unused)
 static void other_threads_empty_theirs_at_their_next_slow_step(void **state)
 {
     (void)state;
+    fh_options.give_back = 0; /* or it would keep nothing after that (hoard.c) */
     fh_state_self();
     struct unit_thread *thread = unit_thread_start();
     unit_thread_do(thread, churn, NULL);
