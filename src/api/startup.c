@@ -27,7 +27,7 @@ FH_EXPORT const char *fh_version(void)
 }
 
 enum { REPORT_NEVER = 0, REPORT_ALWAYS = -1 };
-static long report_pid = REPORT_NEVER; /* the process to report on */
+static FH_BESIDE_DATA long report_pid = REPORT_NEVER; /* the process to report on */
 static int report_fd = 2;
 
 /* FREEHOLD_REPORT: 1 or all for every process, another number for the process of that id, 0 for none. */

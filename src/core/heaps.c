@@ -70,7 +70,7 @@ bool fh_heaps_withhold(uint32_t *seen)
 void fh_core_ensure_init(void)
 {
     enum { NOT_YET, NOW, DONE };
-    static uint32_t phase;
+    static FH_BESIDE_DATA uint32_t phase;
     if (FH_LIKELY(fh_load_acquire(&phase) == DONE)) return;
     uint32_t expected = NOT_YET;
     if (!fh_cas_acquire(&phase, &expected, NOW)) {

@@ -14,7 +14,7 @@
 #include "state.h"
 #include "wholesale.h"
 
-struct fh_sampling_mode fh_sampling_mode;
+FH_BESIDE_DATA struct fh_sampling_mode fh_sampling_mode;
 uint32_t fh_sampling_marks[FH_SAMPLING_MARKS];
 
 void fh_sampling_start(void)

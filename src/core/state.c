@@ -21,15 +21,15 @@ enum { STATES_PER_BLOCK = 32, BLOCKS = FH_ENTRY_OWNER_LIMIT / STATES_PER_BLOCK }
 
 static struct fh_state first_state; /* number 1: the first thread's, so that start-up needs no mapping */
 static struct fh_state *blocks[BLOCKS];
-static uint32_t id_end = 2;      /* atomic */
-static uint64_t abandoned_stack; /* atomic: counter << 32 | id of the first */
-static uint32_t abandoned_count; /* atomic: states on that stack */
-static uint32_t first_is_taken;  /* atomic */
-size_t fh_transit_bytes, fh_transit_objects;
+static uint32_t id_end = 2;                     /* atomic */
+static FH_BESIDE_DATA uint64_t abandoned_stack; /* atomic: counter << 32 | id of the first */
+static FH_BESIDE_DATA uint32_t abandoned_count; /* atomic: states on that stack */
+static FH_BESIDE_DATA uint32_t first_is_taken;  /* atomic */
+FH_BESIDE_DATA size_t fh_transit_bytes, fh_transit_objects;
 const struct fh_state_table fh_state_table = {&first_state, blocks, &id_end, STATES_PER_BLOCK};
 
-static pthread_key_t thread_end_key;
-static uint32_t thread_end_is_known; /* atomic */
+static FH_BESIDE_DATA pthread_key_t thread_end_key;
+static FH_BESIDE_DATA uint32_t thread_end_is_known; /* atomic */
 
 #define BLOCK_BYTES fh_align_up(STATES_PER_BLOCK * sizeof(struct fh_state), 64 * FH_KIB)
 
