@@ -423,7 +423,9 @@ bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes, s
     if (needed > size && next_free)
         needed =
             fh_max(needed, fh_min(fh_chunk_size_for(wanted_bytes), size + next_size - (next_top ? FH_CHUNK_LEAST : 0)));
-    if (next_top) {
+    if (spoils_a_hole(size, needed)) {
+        done = false;
+    } else if (next_top) {
         size_t least = needed + FH_CHUNK_LEAST;
         if (least > size + next_size && needed > size && fh_heap_grow(heap, least - size, FH_ALIGNMENT)) {
             if (heap->top == next) next_size = fh_chunk_size(fh_chunk_read(next)); /* else it grew elsewhere */
@@ -444,8 +446,6 @@ bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes, s
             forget_cursor(heap, chunk, needed);
             if (FH_UNLIKELY(heap->span_bytes)) fh_heap_end_span(heap, FH_SPAN_ALLOCATED);
         }
-    } else if (spoils_a_hole(size, needed)) {
-        done = false;
     } else if (size - needed >= FH_CHUNK_LEAST || (next_free && size > needed)) {
         if (next_free) take_free(heap, next, next_content);
         else fh_chunk_set_previous_in_use(next, false);
