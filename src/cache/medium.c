@@ -8,16 +8,6 @@
 #include "fault.h"
 #include "guard.h"
 
-static unsigned bin_of(size_t bytes)
-{
-    unsigned doubling = fh_log2_floor(bytes);
-    unsigned step = (unsigned)(bytes >> (doubling - FH_MEDIUM_STEPS_SHIFT)) & ((1u << FH_MEDIUM_STEPS_SHIFT) - 1);
-    return ((doubling - FH_MEDIUM_FIRST_DOUBLING) << FH_MEDIUM_STEPS_SHIFT) + step;
-}
-FH_STATIC_ASSERT(FH_MEDIUM_BINS <= 64, "one word tells which bins are filled");
-FH_STATIC_ASSERT((15 - FH_MEDIUM_FIRST_DOUBLING + 1) << FH_MEDIUM_STEPS_SHIFT == FH_MEDIUM_BINS, "bins reach 64 KiB");
-FH_STATIC_ASSERT(FH_MEDIUM_LEAST >= 1 << FH_MEDIUM_FIRST_DOUBLING, "the first doubling holds the least block");
-
 /* The third word of a kept block: its size, sealed, since a stray write may reach it as well as the link. */
 static void write_size(void *block, size_t bytes)
 {
@@ -25,53 +15,78 @@ static void write_size(void *block, size_t bytes)
     *word = fh_guard_seal(bytes, (uintptr_t)word);
 }
 
+FH_COLD FH_NOINLINE static void stop_at(const void *block)
+{
+    fh_fault(FH_FAULT_DAMAGED_LINK, block, SIZE_MAX, (struct fh_place){"a cached chunk", 0, -1});
+}
+
 FH_INLINE size_t read_size(const void *block)
 {
     const fh_word *word = (const fh_word *)block + 2;
-    if (FH_UNLIKELY(!fh_guard_is_sealed(*word, (uintptr_t)word)))
-        fh_fault(FH_FAULT_DAMAGED_LINK, block, SIZE_MAX, (struct fh_place){"a cached chunk", 0, -1});
+    if (FH_UNLIKELY(!fh_guard_is_sealed(*word, (uintptr_t)word))) stop_at(block);
     return *word & FH_TAG_CONTENT;
 }
 
-void fh_medium_init(struct fh_medium *medium, size_t most_bytes)
+void fh_medium_init(struct fh_medium *medium, size_t base_bytes)
 {
-    *medium = (struct fh_medium){.most_bytes = most_bytes};
+    *medium = (struct fh_medium){.most_bytes = base_bytes, .base_bytes = base_bytes, .until_look = FH_MEDIUM_WINDOW};
 }
 
 /* What follows a kept block in its bin; stops at a damaged one. */
 FH_INLINE void *follow(const void *block)
 {
     void *next;
-    if (FH_UNLIKELY(!fh_guard_follow(block, &next)))
-        fh_fault(FH_FAULT_DAMAGED_LINK, block, SIZE_MAX, (struct fh_place){"a cached chunk", 0, -1});
+    if (FH_UNLIKELY(!fh_guard_follow(block, &next))) stop_at(block);
     return next;
 }
 
-FH_INLINE void *taken(struct fh_medium *medium, void *block)
+FH_INLINE void *taken(struct fh_medium *medium, void *block, size_t bytes)
 {
-    medium->bytes -= read_size(block);
+    medium->bytes -= bytes;
     medium->blocks--;
     fh_guard_unmark(block);
     return block;
 }
 
-static void *pop(struct fh_medium *medium, unsigned bin)
+FH_INLINE void *pop(struct fh_medium *medium, unsigned bin, void *block, size_t bytes)
 {
-    void *block = medium->bins[bin], *next = follow(block);
+    void *next = follow(block);
+    uint64_t bit = (uint64_t)1 << bin;
     medium->bins[bin] = next;
-    if (!next) medium->filled &= ~((uint64_t)1 << bin);
-    return taken(medium, block);
+    medium->given |= bit;
+    if (!next) medium->filled &= ~bit;
+    return taken(medium, block, bytes);
 }
+
+static void *pop_first(struct fh_medium *medium, unsigned bin)
+{
+    return pop(medium, bin, medium->bins[bin], read_size(medium->bins[bin]));
+}
+
+static unsigned bin_of_request(size_t request_bytes) { return fh_medium_bin(fh_max(request_bytes, FH_MEDIUM_LEAST)); }
+
+/* Bins that hold a block for a request of this bin, beyond its own; bit 0: the next one. */
+static uint64_t filled_above(const struct fh_medium *medium, unsigned bin) { return medium->filled >> bin >> 1; }
+
+enum { ABOVE = (1 << FH_MEDIUM_BINS_ABOVE) - 1 };
 
 void *fh_medium_take(struct fh_medium *medium, size_t request_bytes)
 {
-    if (medium->bytes == 0) return NULL;
-    unsigned bin = bin_of(fh_max(request_bytes, FH_MEDIUM_LEAST));
-    /* The request's own bin holds sizes from below it to above it; the next one only sizes that fit. */
-    void *block = medium->bins[bin];
-    if (block && read_size(block) >= request_bytes) return pop(medium, bin);
-    if (++bin < FH_MEDIUM_BINS && medium->bins[bin]) return pop(medium, bin);
-    return NULL;
+    unsigned bin = bin_of_request(request_bytes);
+    /* The request's own bin holds sizes from below it to above it; the next ones only sizes that fit. */
+    void *before = NULL, *block = medium->bins[bin];
+    for (int looked = 0; block && looked < FH_MEDIUM_LOOKS; looked++) {
+        size_t bytes = read_size(block);
+        if (bytes >= request_bytes) {
+            if (FH_LIKELY(!before)) return pop(medium, bin, block, bytes);
+            fh_guard_link(before, follow(block));
+            return taken(medium, block, bytes);
+        }
+        before = block;
+        block = follow(block);
+    }
+    uint64_t above = filled_above(medium, bin) & ABOVE;
+    return above ? pop_first(medium, bin + 1 + (unsigned)__builtin_ctzll(above)) : NULL;
 }
 
 /* The first of the bin's leading blocks that fits. */
@@ -79,10 +94,11 @@ static void *take_aligned(struct fh_medium *medium, unsigned bin, size_t request
 {
     void *before = NULL, *block = medium->bins[bin];
     for (int looked = 0; block && looked < FH_ALIGNED_LOOKS; looked++) {
-        if ((uintptr_t)block % alignment == 0 && read_size(block) >= request_bytes) {
-            if (!before) return pop(medium, bin);
+        size_t bytes = read_size(block);
+        if ((uintptr_t)block % alignment == 0 && bytes >= request_bytes) {
+            if (!before) return pop(medium, bin, block, bytes);
             fh_guard_link(before, follow(block));
-            return taken(medium, block);
+            return taken(medium, block, bytes);
         }
         before = block;
         block = follow(block);
@@ -92,25 +108,50 @@ static void *take_aligned(struct fh_medium *medium, unsigned bin, size_t request
 
 void *fh_medium_take_aligned(struct fh_medium *medium, size_t request_bytes, size_t alignment)
 {
-    unsigned bin = bin_of(fh_max(request_bytes, FH_MEDIUM_LEAST));
-    void *block = take_aligned(medium, bin, request_bytes, alignment);
-    return block || ++bin == FH_MEDIUM_BINS ? block : take_aligned(medium, bin, request_bytes, alignment);
+    unsigned own = bin_of_request(request_bytes), last = fh_min(own + FH_MEDIUM_BINS_ABOVE, FH_MEDIUM_BINS - 1u);
+    for (unsigned bin = own; bin <= last; bin++) {
+        void *block = take_aligned(medium, bin, request_bytes, alignment);
+        if (block) return block;
+    }
+    return NULL;
 }
 
 bool fh_medium_put(struct fh_medium *medium, void *block, size_t usable_bytes)
 {
-    if (!fh_medium_accepts(usable_bytes) || medium->bytes + usable_bytes > medium->most_bytes) return false;
-    unsigned bin = bin_of(usable_bytes);
+    if (!fh_medium_accepts(usable_bytes)) return false;
+    unsigned bin = fh_medium_bin(usable_bytes);
+    uint64_t bit = (uint64_t)1 << bin;
+    if (medium->until_look) medium->until_look--;
+    if (FH_UNLIKELY(medium->bytes + usable_bytes > medium->most_bytes || usable_bytes > medium->most_bytes / 2)) {
+        medium->refused |= bit;
+        return false;
+    }
     fh_guard_link(block, medium->bins[bin]);
     write_size(block, usable_bytes);
     medium->bins[bin] = block;
-    medium->filled |= (uint64_t)1 << bin;
+    medium->filled |= bit;
     medium->bytes += usable_bytes;
     medium->blocks++;
     return true;
 }
 
-void *fh_medium_take_any(struct fh_medium *medium)
+void *fh_medium_take_any(struct fh_medium *medium, uint64_t bins)
 {
-    return medium->filled ? pop(medium, (unsigned)__builtin_ctzll(medium->filled)) : NULL;
+    bins &= medium->filled;
+    return bins ? pop_first(medium, (unsigned)__builtin_ctzll(bins)) : NULL;
+}
+
+uint64_t fh_medium_larger(const struct fh_medium *medium, size_t request_bytes)
+{
+    if (request_bytes > FH_MEDIUM_MOST) return 0;
+    return medium->filled & (~(uint64_t)0 << bin_of_request(request_bytes) << 1);
+}
+
+bool fh_medium_was_refused(struct fh_medium *medium, size_t request_bytes)
+{
+    if (request_bytes > FH_MEDIUM_MOST) return false;
+    uint64_t bins = (uint64_t)(ABOVE << 1 | 1) << bin_of_request(request_bytes);
+    uint64_t found = medium->refused & bins;
+    medium->refused &= ~found;
+    return found;
 }

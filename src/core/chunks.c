@@ -30,12 +30,6 @@ void fh_chunk_note_resized(const void *pointer, size_t usable_before)
     if (state) state->chunk_bytes += usable_of(pointer) - usable_before;
 }
 
-static void publish_medium(struct fh_state *state)
-{
-    fh_store_relaxed(&state->published.medium_bytes, state->medium.bytes);
-    fh_store_relaxed(&state->published.medium_blocks, state->medium.blocks);
-}
-
 /* One that the cache has of this class or of the next two: to cut a new one from a hole takes longer than all these
  * looks, and leaves more bytes in front of it and behind than they are larger. */
 FH_NOINLINE static void *take_aligned(struct fh_state *state, size_t class_bytes, size_t alignment)
@@ -60,7 +54,7 @@ void *fh_chunk_take_kept(struct fh_state *state, size_t request_bytes, size_t al
     if (request_bytes > FH_MEDIUM_MOST) return NULL;
     void *kept = alignment <= FH_ALIGNMENT ? fh_medium_take(&state->medium, request_bytes)
                                            : fh_medium_take_aligned(&state->medium, request_bytes, alignment);
-    if (kept) publish_medium(state);
+    if (kept) fh_store_publish(state);
     return kept;
 }
 
@@ -73,8 +67,10 @@ FH_INLINE bool keep(struct fh_state *state, void *pointer, size_t usable_bytes)
         fh_cache_put(bin, pointer);
         return true;
     }
-    if (!fh_medium_put(&state->medium, pointer, usable_bytes)) return false;
-    publish_medium(state);
+    bool kept = fh_medium_put(&state->medium, pointer, usable_bytes);
+    if (FH_UNLIKELY(state->medium.until_look == 0)) fh_store_look(state);
+    if (!kept) return false;
+    fh_store_publish(state);
     return true;
 }
 
@@ -110,6 +106,12 @@ void *fh_chunk_alloc_fresh(struct fh_state *state, size_t request_bytes, size_t 
         if (apart) return apart;
     }
     if (FH_UNLIKELY(state && state->draining)) fh_return_end_drain(state);
+    if (state && request_bytes > FH_CACHED_MOST) {
+        fh_store_note_miss(state, request_bytes);
+        void *again = FH_UNLIKELY(fh_store_holds_much(state)) ? fh_store_alloc(state, request_bytes, alignment) : NULL;
+        if (again) state->chunk_bytes += usable_of(again);
+        if (again) return again;
+    }
     void *pointer = alloc_from_heaps(state ? state->heap : fh_heaps_get(0), request_bytes, alignment, zeroed);
     if (state && FH_LIKELY(pointer != NULL)) state->chunk_bytes += usable_of(pointer);
     /* No heap can be locked (a fork is being prepared) or grown: a mapping of its own may still be had. */
@@ -142,7 +144,7 @@ void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry, size_t
     if (!state || !fh_chunk_keep(state, pointer, usable_bytes)) fh_chunk_release(state, pointer, entry);
 }
 
-static void give_back(struct fh_state *state, void *pointer)
+void fh_chunk_give_back(struct fh_state *state, void *pointer)
 {
     state->chunk_bytes -= usable_of(pointer);
     fh_heap_free(fh_heaps_get(fh_entry_owner(fh_pagemap_get(pointer))), pointer);
@@ -152,8 +154,7 @@ void fh_chunk_flush_cache(struct fh_state *state)
 {
     for (size_t size = FH_SMALL_MOST + FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT) {
         struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, size);
-        while (bin->head) give_back(state, fh_cache_take_checked(bin, size));
+        while (bin->head) fh_chunk_give_back(state, fh_cache_take_checked(bin, size));
     }
-    for (void *pointer; (pointer = fh_medium_take_any(&state->medium)) != NULL;) give_back(state, pointer);
-    publish_medium(state);
+    fh_store_empty(state);
 }

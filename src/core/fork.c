@@ -191,6 +191,7 @@ static void reset_torn_states(size_t *mapped_bytes)
         if (!state || state->status != FH_STATE_TORN) continue;
         *mapped_bytes += state->slabs.counts.mapped_bytes;
         size_t medium_bytes = state->published.medium_bytes, medium_blocks = state->published.medium_blocks;
+        fh_store_forget_loan(state);
         fh_state_reset(state);
         state->published.medium_bytes = medium_bytes; /* lost, but neither live nor free */
         state->published.medium_blocks = medium_blocks;

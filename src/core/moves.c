@@ -37,10 +37,10 @@ static void begin(struct fh_state *state)
     moves->on = true;
     fh_state_flush(state);
     moves->cache_bytes = state->cache_bytes;
-    moves->medium_bytes = state->medium.most_bytes;
+    moves->medium_bytes = state->medium.base_bytes;
     if (state->cache_bytes == 0) return; /* off, or frees are set aside: as it is */
     fh_state_set_cache_bytes(state, CACHE_BYTES);
-    state->medium.most_bytes = 0;
+    state->medium.most_bytes = state->medium.base_bytes = 0;
 }
 
 static struct fh_slab *stay(struct fh_list *link)
@@ -61,7 +61,7 @@ void fh_moves_end(struct fh_state *state)
         while (!fh_list_is_empty(leaving_of(state, size))) stay(leaving_of(state, size)->next);
     if (state->cache_bytes != CACHE_BYTES) return; /* somebody has set it since */
     fh_state_set_cache_bytes(state, moves->cache_bytes);
-    state->medium.most_bytes = moves->medium_bytes;
+    state->medium.most_bytes = state->medium.base_bytes = moves->medium_bytes;
 }
 
 void fh_moves_step(struct fh_state *state)

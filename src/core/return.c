@@ -142,7 +142,7 @@ void fh_return_drain_all(struct fh_state *state)
     fh_small_release_empty(state);
     state->draining = true;
     set_cache(state);
-    state->medium.most_bytes = 0;
+    state->medium.most_bytes = state->medium.base_bytes = 0;
     fh_state_publish(state);
 }
 
@@ -152,7 +152,7 @@ void fh_return_end_drain(struct fh_state *state)
     state->draining = false;
     set_cache(state);
     if (FH_UNLIKELY(state->moves.on)) state->moves.medium_bytes = medium_bytes;
-    else if (state->cache_bytes) state->medium.most_bytes = medium_bytes;
+    else if (state->cache_bytes) state->medium.most_bytes = state->medium.base_bytes = medium_bytes;
 }
 
 void fh_return_enter_slab(struct fh_state *state, struct fh_slab *slab)

@@ -56,13 +56,12 @@ static void set_capacities(struct fh_state *state)
     state->draining = false;
     fh_cache_init(&state->cache, state->id, state->cache_bytes);
     bool sampled = fh_load_relaxed(&fh_sampling_mode.on) && fh_sampling_begin(state);
-    state->medium.most_bytes = state->cache_bytes || sampled ? fh_load_relaxed(&fh_options.medium_cache_bytes) : 0;
+    fh_medium_init(&state->medium, state->cache_bytes || sampled ? fh_load_relaxed(&fh_options.medium_cache_bytes) : 0);
 }
 
 void fh_state_reset(struct fh_state *state)
 {
     fh_slab_owner_init(&state->slabs, state->id);
-    fh_medium_init(&state->medium, 0);
     set_capacities(state);
     for (int i = 0; i < FH_OUTGOING_SLOTS; i++) state->outgoing[i] = (struct fh_outgoing){0};
     state->published = (struct fh_state_published){0};
@@ -310,6 +309,7 @@ void fh_state_abandon(struct fh_state *state)
     if (fh_load_relaxed(&abandoned_count) < STATES_KEPT_WARM) {
         fh_remote_flush(state);
         fh_small_drain_inbox(state);
+        if (fh_store_holds_much(state)) fh_store_empty(state);
     } else {
         fh_state_flush(state);
     }

@@ -226,6 +226,27 @@ void *fh_heap_alloc(struct fh_heap *heap, size_t request_bytes, size_t alignment
     return fh_chunk_payload(chunk);
 }
 
+/* From what lies below untouched memory in top. */
+static struct fh_chunk *alloc_from_touched_top(struct fh_heap *heap, size_t needed, size_t alignment)
+{
+    if (!heap->top || heap->backed <= (char *)heap->top) return NULL;
+    size_t touched = (size_t)(heap->backed - (char *)heap->top);
+    if (fh_chunk_aligned_offset(heap->top, touched, needed + FH_CHUNK_LEAST, alignment, 0) == SIZE_MAX) return NULL;
+    return alloc_from_top(heap, needed, alignment, 0, NULL);
+}
+
+void *fh_heap_alloc_touched(struct fh_heap *heap, size_t request_bytes, size_t alignment)
+{
+    if (!enter(heap)) return NULL;
+    size_t needed = fh_chunk_size_for(request_bytes);
+    struct fh_chunk *chunk = alloc_from_bins(heap, needed, alignment, 0);
+    if (!chunk) chunk = alloc_from_touched_top(heap, needed, alignment);
+    leave(heap);
+    if (!chunk) return NULL;
+    fh_guard_unmark(fh_chunk_payload(chunk));
+    return fh_chunk_payload(chunk);
+}
+
 void *fh_heap_alloc_apart(struct fh_heap *heap, size_t request_bytes)
 {
     if (!enter(heap)) return NULL;

@@ -45,6 +45,7 @@ struct fh_heap {
     char *trimmed_to;           /* where it left `fresh` */
     void *handed_over;          /* atomic: blocks freed by threads that did not take the lock (guard.h links) */
     size_t handed_over_bytes;   /* atomic: their usable bytes */
+    size_t lent_bytes;          /* atomic: what stores of threads may keep beyond the option's bytes (core/store.c) */
     size_t total_bytes;         /* of all segments; readable without the lock, as are the following */
     size_t free_bytes;          /* in bins */
     size_t used_bytes;          /* chunks in use, tags included; slabs too */
@@ -99,6 +100,8 @@ void *fh_heap_alloc(struct fh_heap *heap, size_t request_bytes, size_t alignment
  * heap's; the chunk is flagged as a slab. */
 void *fh_heap_alloc_slab(struct fh_heap *heap, size_t slab_bytes);
 
+/* The same, but only of memory that was in use before. */
+void *fh_heap_alloc_touched(struct fh_heap *heap, size_t request_bytes, size_t alignment);
 /* The same for a block that is to stand apart from what was freed: from top, never from a hole. */
 void *fh_heap_alloc_apart(struct fh_heap *heap, size_t request_bytes);
 /* Whether a live block has free memory around it, in a heap where much is free: its pages could go back if it stood
