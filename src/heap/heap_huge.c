@@ -48,8 +48,8 @@ void fh_heap_resume_huge(struct fh_heap *heap)
 {
     char *from = heap->huge_first;
     if (!from) return;
-    char *end = heap->huge_to ? heap->huge_from : (char *)heap->growing + heap->growing->size;
-    end = (char *)fh_align_down((uintptr_t)end, HUGE_PAGE);
+    size_t most = fh_align_down((uintptr_t)heap->growing + heap->growing->size, HUGE_PAGE);
+    char *end = heap->huge_to ? heap->huge_from : (char *)fh_min(fh_align_up((uintptr_t)heap->fresh, HUGE_PAGE), most);
     if (from >= end || !fh_os_advise_huge(from, (size_t)(end - from), true)) return;
     heap->huge_first = NULL;
     heap->huge_from = from;

@@ -340,11 +340,11 @@ bool fh_os_advise_huge(void *address, size_t size, bool huge)
     if (!is_multiple(address, size)) contract_error("advice on huge pages", address, size);
     if (!ours && huge) contract_error("advice on huge pages for what is not ours", address, size);
     if (!huge && start == fake_os.huge_from) fake_os.huge_from = fake_os.huge_to = NULL;
-    if (huge && fake_os.huge_from && (start < fake_os.huge_from || start > fake_os.huge_to))
+    if (huge && fake_os.huge_from && (start + size < fake_os.huge_from || start > fake_os.huge_to))
         contract_error("a second stretch of huge pages", address, size);
     bool done = !huge || !refused(FAKE_HUGE);
-    if (done && huge && !fake_os.huge_from) fake_os.huge_from = start;
-    if (done && huge) fake_os.huge_to = start + size;
+    if (done && huge && (!fake_os.huge_from || start < fake_os.huge_from)) fake_os.huge_from = start;
+    if (done && huge && start + size > fake_os.huge_to) fake_os.huge_to = start + size;
     leave();
     return done;
 }
