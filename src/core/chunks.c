@@ -7,6 +7,7 @@
 #include "fault.h"
 #include "large.h"
 #include "pagemap.h"
+#include "sampling.h"
 #include "state.h"
 
 /* The thread's own heap, then any other: a block from a strange heap beats none. */
@@ -142,6 +143,13 @@ void fh_chunk_release(struct fh_state *state, void *pointer, uint32_t entry)
 void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry, size_t usable_bytes)
 {
     if (!state || !fh_chunk_keep(state, pointer, usable_bytes)) fh_chunk_release(state, pointer, entry);
+}
+
+void fh_chunk_free_plainly(struct fh_state *state, void *pointer, uint32_t entry)
+{
+    if (FH_LIKELY(fh_chunk_keep(state, pointer, fh_chunk_check(pointer, entry)))) return;
+    fh_sampling_freed(pointer);
+    fh_chunk_release(state, pointer, entry);
 }
 
 void fh_chunk_give_back(struct fh_state *state, void *pointer)

@@ -9,6 +9,7 @@
 #include "base.h"
 #include "heap.h"
 
+struct fh_cache;
 struct fh_state;
 struct fh_run;
 struct fh_slab;
@@ -23,6 +24,8 @@ void *fh_core_realloc(void *pointer, size_t request_bytes);
 void fh_core_free(void *pointer);
 /* A block of the calling thread's own slabs for which the cache had no room but took it: as push has found it. */
 void fh_core_free_full(void *pointer, size_t place, uint64_t mark);
+/* What push has refused, having found this difference of its page map entry and the tag of the thread's cache. */
+void fh_core_free_refused(void *pointer, struct fh_cache *cache, uint32_t difference);
 size_t fh_core_usable(void *pointer);
 
 /* Before the first block; cheap when done already. */
@@ -87,6 +90,8 @@ void fh_small_free(struct fh_state *state, void *pointer, uint32_t entry);
 void fh_small_check(const void *pointer, uint32_t entry);
 void fh_small_drain_inbox(struct fh_state *state);
 void fh_small_flush_cache(struct fh_state *state);
+/* In a forked child that finds blocks of other owners by their marks: none of them is in the cache any more. */
+void fh_small_forget_others(struct fh_state *state);
 void fh_small_release_empty(struct fh_state *state);
 /* A slab that was full has something to give again, or one that had something is empty now. */
 void fh_small_slab_changed(struct fh_state *state, struct fh_run *run);
@@ -110,8 +115,11 @@ void fh_return_enter_slab(struct fh_state *state, struct fh_slab *slab);
 void fh_return_demand(struct fh_state *state);
 /* A run of frees, of so many blocks so far, leaves a slab behind, or nearly all of it is free. */
 void fh_return_left_slab(struct fh_state *state, struct fh_slab *slab, uint32_t blocks);
-/* Hand-over of blocks to other owners: remote.c. */
+/* Blocks of other owners' slabs, that have been checked: remote.c. Kept or handed over; handed over for certain. */
 void fh_remote_free(struct fh_state *state, void *pointer, uint32_t entry);
+void fh_remote_send(struct fh_state *state, void *pointer, uint32_t entry);
+/* As fh_remote_free, of one that has not been checked, and a thread in no special mode. */
+void fh_remote_free_plainly(struct fh_state *state, void *pointer, uint32_t entry);
 void fh_remote_flush(struct fh_state *state);
 /* Medium blocks: chunks.c. A chunk of a heap, or a mapping while no heap can give one. */
 void *fh_chunk_alloc(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed);
@@ -121,6 +129,8 @@ void *fh_chunk_alloc_fresh(struct fh_state *state, size_t request_bytes, size_t 
 size_t fh_chunk_check(const void *pointer, uint32_t entry);
 /* A block that has been checked. */
 void fh_chunk_free(struct fh_state *state, void *pointer, uint32_t entry, size_t usable_bytes);
+/* One that has not been checked, of a thread in no special mode. */
+void fh_chunk_free_plainly(struct fh_state *state, void *pointer, uint32_t entry);
 /* The same, but to its heap, whatever room the thread has. */
 void fh_chunk_release(struct fh_state *state, void *pointer, uint32_t entry);
 /* The size of a block has changed where it stands. */

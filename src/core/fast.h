@@ -27,7 +27,7 @@ FH_INLINE void fh_core_free_cached(void *pointer)
         fh_core_free_full(pointer, found.class_bytes, found.mark);
         return;
     }
-    fh_core_free(pointer);
+    fh_core_free_refused(pointer, found.cache, found.class_bytes);
 }
 
 #endif

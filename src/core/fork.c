@@ -126,6 +126,7 @@ void fh_fork_child(void)
     /* What this thread was about to hand over is marked, and will be found with the rest. */
     for (int i = 0; i < FH_OUTGOING_SLOTS; i++) own->outgoing[i] = (struct fh_outgoing){0};
     own->published.outgoing_bytes = own->published.outgoing_objects = 0;
+    fh_small_forget_others(own); /* as of these */
     own->inbox = sound_part(own->inbox, false, NULL, &fh_transit_objects, &fh_transit_bytes);
 }
 

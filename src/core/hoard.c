@@ -45,7 +45,8 @@ static struct holding measure(struct fh_state *state)
     sum.live = state->chunk_bytes - sum.kept;
     for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
         const struct fh_slab_class *class = fh_slab_class_of(&state->slabs, size);
-        size_t kept = held(state, size), live = class->carved - class->listed - kept;
+        size_t kept = held(state, size), out = class->carved - class->listed;
+        size_t live = out > kept ? out - kept : 0; /* some that it keeps may be of others' slabs (remote.c) */
         sum.live += live * size;
         sum.kept += class->capacity * size - live * size;
     }

@@ -224,27 +224,29 @@ FH_NOINLINE static bool free_sampled(void *pointer, uint32_t entry)
 
 /* The cases that matter for speed: the thread is in no special mode, and the block is a chunk, or an object of another
  * thread's slab. False when it is neither. */
-FH_INLINE bool free_plainly(void *pointer, uint32_t entry)
+FH_INLINE bool free_plainly(void *pointer, struct fh_cache *cache, uint32_t entry)
 {
-    enum fh_page_kind kind = fh_entry_kind(entry);
-    struct fh_state *own = fh_state_if_plain();
-    if (FH_UNLIKELY(!own)) return false;
-    if (FH_LIKELY(kind == FH_PAGE_HEAP)) {
-        if (FH_LIKELY(fh_chunk_keep(own, pointer, fh_chunk_check(pointer, entry)))) return true;
-        if (FH_UNLIKELY(fh_sampling_is_on())) return false;
-        fh_chunk_release(own, pointer, entry);
+    if (FH_UNLIKELY(!fh_state_is_plain(cache))) return false;
+    struct fh_state *own = fh_state_of_cache(cache);
+    if (fh_entry_is_heap(entry)) {
+        fh_chunk_free_plainly(own, pointer, entry);
         return true;
     }
-    if (kind != FH_PAGE_SLAB || fh_entry_owner(entry) == own->id) return false;
-    fh_small_check(pointer, entry);
-    fh_remote_free(own, pointer, entry);
+    if (fh_entry_kind(entry) != FH_PAGE_SLAB || (entry ^ cache->tag) <= FH_ENTRY_SIZE_MASK) return false;
+    fh_remote_free_plainly(own, pointer, entry);
     return true;
+}
+
+void fh_core_free_refused(void *pointer, struct fh_cache *cache, uint32_t difference)
+{
+    if (FH_LIKELY((uintptr_t)pointer >> 48 == 0 && free_plainly(pointer, cache, difference ^ cache->tag))) return;
+    fh_core_free(pointer);
 }
 
 void fh_core_free(void *pointer)
 {
     uint32_t entry = entry_of(pointer);
-    if (FH_LIKELY(free_plainly(pointer, entry)) || !pointer) return;
+    if (!pointer || free_plainly(pointer, fh_cache_self(), entry)) return;
     if (FH_UNLIKELY(fh_sampling_is_on()) && free_sampled(pointer, entry)) return;
     size_t usable = checked_usable(pointer, entry);
     size_t byte = fh_load_relaxed(&fh_options.perturb);

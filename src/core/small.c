@@ -150,7 +150,7 @@ static void follow(void *block, uint32_t entry, void **next)
         fh_fault(FH_FAULT_DAMAGED_LINK, block, entry & FH_ENTRY_SIZE_MASK, (struct fh_place){"a slab", 0, -1});
 }
 
-/* Each block of a guarded list goes back to its slab. */
+/* Each block of a guarded list goes back to its slab, or to who owns that. */
 static void put_list(struct fh_state *state, void *list, size_t *count, size_t *bytes)
 {
     *count = *bytes = 0;
@@ -160,7 +160,8 @@ static void put_list(struct fh_state *state, void *list, size_t *count, size_t *
         follow(block, entry, &list);
         ++*count;
         *bytes += entry & FH_ENTRY_SIZE_MASK;
-        take_room_and_put(state, block, entry);
+        if (FH_LIKELY(fh_entry_owner(entry) == state->id)) take_room_and_put(state, block, entry);
+        else fh_remote_send(state, block, entry); /* out of the cache, which keeps some */
     }
 }
 
@@ -211,6 +212,25 @@ void fh_small_flush_cache(struct fh_state *state)
     }
 }
 
+void fh_small_forget_others(struct fh_state *state)
+{
+    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
+        struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, size);
+        void *before = NULL, *next;
+        for (void *block = bin->head; block; block = next) {
+            uint32_t entry = fh_pagemap_get(block);
+            follow(block, entry, &next);
+            if (fh_entry_owner(entry) == state->id) {
+                before = block;
+                continue;
+            }
+            if (before) fh_guard_link(before, next);
+            else bin->head = next;
+            bin->room++;
+        }
+    }
+}
+
 /* A slab of the class with something to give, a new one if need be; NULL without memory. */
 static struct fh_slab *usable_slab(struct fh_state *state, const struct fh_list *usable, size_t class_bytes)
 {
@@ -223,6 +243,8 @@ void *fh_small_alloc(struct fh_state *state, size_t class_bytes)
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
     struct fh_list *usable = &fh_slab_class_of(&state->slabs, class_bytes)->usable;
     if (FH_UNLIKELY(state->draining)) fh_return_end_drain(state);
+    uint8_t *lacks = &state->lacks[class_bytes / FH_ALIGNMENT];
+    if (*lacks < FH_LACKS_ENOUGH) ++*lacks;
     if (FH_UNLIKELY(fh_list_is_empty(usable))) {
         drain_inbox_to_cache(state);
         if (bin->head) fh_state_publish_class(state, class_bytes, bin->room);

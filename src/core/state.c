@@ -64,6 +64,7 @@ void fh_state_reset(struct fh_state *state)
     fh_slab_owner_init(&state->slabs, state->id);
     set_capacities(state);
     for (int i = 0; i < FH_OUTGOING_SLOTS; i++) state->outgoing[i] = (struct fh_outgoing){0};
+    for (int i = 0; i < FH_CLASS_COUNT; i++) state->lacks[i] = 0;
     state->published = (struct fh_state_published){0};
     for (int i = 0; i < FH_CACHE_BINS; i++) state->runs[i] = (struct fh_run){0};
     state->heap = fh_heaps_for(state->id);
@@ -249,10 +250,10 @@ void fh_state_set_cache_bytes(struct fh_state *state, size_t bytes)
 
 void fh_state_flush(struct fh_state *state)
 {
-    fh_remote_flush(state);
     fh_small_drain_inbox(state);
     if (fh_state_is_sampled(state)) fh_sampling_flush(state);
     fh_small_flush_cache(state);
+    fh_remote_flush(state);
     fh_chunk_flush_cache(state);
     fh_state_publish(state);
 }

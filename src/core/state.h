@@ -61,6 +61,10 @@ FH_INLINE void fh_ahead_fetch(const void *block)
     __builtin_prefetch((const void *)later, 1);
 }
 
+/* Requests of a class that found the cache empty, counted up to this, since a block of another owner found it full: as
+ * many as it takes for such blocks to be kept (remote.c). */
+enum { FH_LACKS_ENOUGH = 2 };
+
 /* A run of frees into one slab, of a class whose cache is full. Blocks between its start and `bytes` go straight onto
  * its list; when the run is counted, how many they were is added to the class's counter and, as room that each of them
  * took in vain, to the cache's bin. */
@@ -82,6 +86,7 @@ struct fh_state {
     struct fh_slab_owner slabs;
     struct fh_medium medium;
     struct fh_outgoing outgoing[FH_OUTGOING_SLOTS];
+    uint8_t lacks[FH_CLASS_COUNT];     /* by class */
     struct fh_state_published published;
     struct fh_run runs[FH_CACHE_BINS]; /* by bin of frees: where blocks that the cache has no room for go */
     struct fh_heap *heap;              /* where new chunks come from */
@@ -133,13 +138,19 @@ FH_INLINE struct fh_state *fh_state_if_sampled(void)
     return FH_LIKELY(state->trim_epoch == fh_load_relaxed(&fh_trim_epoch)) ? state : NULL;
 }
 
-/* The calling thread's state if it has one that is in no special mode; else NULL, and the long way is to be taken. */
+/* Whether the calling thread, which has this cache, has a state that is in no special mode. */
+FH_INLINE bool fh_state_is_plain(struct fh_cache *cache)
+{
+    if (FH_UNLIKELY(cache == &fh_cache_none || cache == &fh_cache_ended)) return false;
+    struct fh_state *state = fh_state_of_cache(cache);
+    return FH_LIKELY(state->cache_bytes && state->trim_epoch == fh_load_relaxed(&fh_trim_epoch));
+}
+
+/* The calling thread's state if it is so; else NULL, and the long way is to be taken. */
 FH_INLINE struct fh_state *fh_state_if_plain(void)
 {
     struct fh_cache *cache = fh_cache_self();
-    if (FH_UNLIKELY(cache == &fh_cache_none || cache == &fh_cache_ended)) return NULL;
-    struct fh_state *state = fh_state_of_cache(cache);
-    return FH_LIKELY(state->cache_bytes && state->trim_epoch == fh_load_relaxed(&fh_trim_epoch)) ? state : NULL;
+    return FH_LIKELY(fh_state_is_plain(cache)) ? fh_state_of_cache(cache) : NULL;
 }
 
 /* Bytes of small blocks in inboxes, between flush and drain. Atomic. */

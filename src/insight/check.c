@@ -226,11 +226,11 @@ static void check_reserves(struct check *check, struct fh_state *state)
 }
 
 /* S1, S2 for the caller's own cache; other threads' caches are theirs to touch. */
-static bool is_cacheable(const struct fh_state *state, const void *block, size_t class_bytes)
+static bool is_cacheable(const void *block, size_t class_bytes)
 {
     uint32_t entry = fh_pagemap_get(block);
     if (class_bytes <= FH_SMALL_MOST)
-        return entry == fh_entry_of_slab(state->id, (uint32_t)class_bytes) &&
+        return fh_entry_kind(entry) == FH_PAGE_SLAB && (entry & FH_ENTRY_SIZE_MASK) == class_bytes &&
                fh_is_block_start(block, fh_block_magic((uint32_t)class_bytes));
     const struct fh_chunk *chunk = fh_chunk_of(block);
     if (fh_entry_kind(entry) != FH_PAGE_HEAP || !fh_chunk_is_sound(chunk)) return false;
@@ -238,12 +238,12 @@ static bool is_cacheable(const struct fh_state *state, const void *block, size_t
     return (content & FH_CHUNK_IN_USE) && fh_chunk_size(content) - FH_CHUNK_TAG_BYTES == fh_class_usable(class_bytes);
 }
 
-static void check_cache_bin(struct check *check, struct fh_state *state, const struct fh_cache_bin *bin,
-                            size_t class_bytes, size_t capacity_bytes)
+static void check_cache_bin(struct check *check, const struct fh_cache_bin *bin, size_t class_bytes,
+                            size_t capacity_bytes)
 {
     int32_t expected = fh_cache_capacity(class_bytes, capacity_bytes) - bin->room;
     for (void *block = bin->head; block; expected--) {
-        if (!is_cacheable(state, block, class_bytes) || expected <= 0 || !fh_guard_follow(block, &block)) {
+        if (!is_cacheable(block, class_bytes) || expected <= 0 || !fh_guard_follow(block, &block)) {
             violated(check, "S2", block, "cached block is not an object of this class, or is damaged");
             return;
         }
@@ -254,10 +254,9 @@ static void check_cache_bin(struct check *check, struct fh_state *state, const s
 static void check_cache(struct check *check, struct fh_state *state)
 {
     for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT) {
-        check_cache_bin(check, state, fh_cache_bin_of(&state->cache, size), size, state->cache_bytes);
+        check_cache_bin(check, fh_cache_bin_of(&state->cache, size), size, state->cache_bytes);
         if (fh_state_is_sampled(state) && size <= FH_SMALL_MOST)
-            check_cache_bin(check, state, fh_cache_free_bin(&state->cache, size), size,
-                            state->sampling->capacity_bytes);
+            check_cache_bin(check, fh_cache_free_bin(&state->cache, size), size, state->sampling->capacity_bytes);
     }
 }
 

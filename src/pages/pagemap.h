@@ -52,6 +52,7 @@ FH_INLINE enum fh_page_kind fh_entry_kind(uint32_t entry)
     if (!(entry & 0x80000000u)) return FH_PAGE_SLAB;
     return entry >= FH_ENTRY_LARGE ? FH_PAGE_LARGE : FH_PAGE_HEAP;
 }
+FH_INLINE bool fh_entry_is_heap(uint32_t entry) { return entry >> 30 == FH_ENTRY_HEAP >> 30; }
 FH_INLINE uint32_t fh_entry_of_large(const void *pointer)
 {
     return (uintptr_t)pointer % FH_PAGEMAP_GRAIN ? FH_ENTRY_LARGE : FH_ENTRY_LARGE_AT_START;

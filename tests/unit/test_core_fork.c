@@ -102,6 +102,29 @@ static void torn_states_are_repaired(void **state)
     assert_int_equal(fh_slab_class_of(&fh_state_by_id(2)->slabs, 64)->slabs, 0); /* all of it was found */
 }
 
+/* Blocks of a torn owner that this thread's cache keeps are on their slabs' lists from then on, and there only. */
+static void a_child_keeps_no_blocks_of_torn_owners(void **state)
+{
+    (void)state;
+    struct fh_state *own = fh_state_self();
+    struct unit_thread *thread = unit_thread_start();
+    unit_thread_do(thread, allocate, NULL);
+    while (own->lacks[64 / FH_ALIGNMENT] < FH_LACKS_ENOUGH) fh_test_malloc(64);
+    int32_t room = fh_cache_bin_of(&own->cache, 64)->room;
+    for (int i = 1; i < 30; i += 2) fh_test_free(theirs[i]);
+    assert_int_equal(fh_cache_bin_of(&own->cache, 64)->room, room - 10);
+    fh_fork_prepare();
+    fh_fork_child();
+    assert_int_equal(fh_cache_bin_of(&own->cache, 64)->room, room);
+    assert_true(fh_fork_settle());
+    assert_string_equal(unit_violations(), "");
+    for (int i = 0; i < COUNT; i++) assert_int_equal(fh_entry_owner(fh_pagemap_get(fh_test_malloc(64))), own->id);
+    for (int i = 31; i < COUNT; i += 2) fh_test_free(theirs[i]);
+    fh_state_flush(own);
+    assert_string_equal(unit_violations(), "");
+    assert_int_equal(fh_slab_class_of(&fh_state_by_id(2)->slabs, 64)->slabs, 0);
+}
+
 /* While a fork is under way a repair is put off, and waits for nothing. */
 static void a_repair_does_not_wait_for_a_fork(void **state)
 {
@@ -246,6 +269,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_held_lock_stays_held),
     cmocka_unit_test(a_single_threaded_child_is_whole),
     cmocka_unit_test(torn_states_are_repaired),
+    cmocka_unit_test(a_child_keeps_no_blocks_of_torn_owners),
     cmocka_unit_test(a_repair_does_not_wait_for_a_fork),
     cmocka_unit_test(a_real_child_goes_on),
     cmocka_unit_test(handed_over_blocks_survive),

@@ -167,6 +167,73 @@ static void a_second_free_is_seen_on_the_way(void **state)
                       (size_t)fh_slab_of(block, fh_pagemap_get(block)));
 }
 
+static int32_t room_of(struct fh_state *own, size_t size) { return fh_cache_bin_of(&own->cache, size)->room; }
+
+/* Runs out of the class as often as it takes for blocks of others to be kept. */
+static void lack(struct fh_state *own, size_t size)
+{
+    while (own->lacks[size / FH_ALIGNMENT] < FH_LACKS_ENOUGH) fh_test_malloc(size);
+}
+
+static void who_lacks_keeps(void **state)
+{
+    (void)state;
+    size_t size = 256;
+    struct fh_state *own = fh_state_self();
+    struct unit_thread *thread = unit_thread_start();
+    unit_thread_do(thread, allocate, &size);
+    fh_test_free(blocks[0]);
+    assert_int_equal(own->published.outgoing_objects, 1); /* it has not lacked any */
+    lack(own, size);
+    int32_t room = room_of(own, size);
+    assert_true(room >= 2);
+    fh_test_free(blocks[1]);
+    fh_test_free(blocks[2]);
+    assert_int_equal(room_of(own, size), room - 2);
+    assert_int_equal(own->published.outgoing_objects, 1);
+    assert_sound();
+    assert_ptr_equal(fh_test_malloc(size), blocks[2]);
+    assert_ptr_equal(fh_test_malloc(size), blocks[1]);
+    int next = 1;
+    while (room_of(own, size) > 0) fh_test_free(blocks[next++]);
+    assert_int_equal(own->published.outgoing_objects, 1);
+    fh_test_free(blocks[next++]);
+    assert_int_equal(own->published.outgoing_objects, 2); /* the cache is full, */
+    assert_true(own->lacks[size / FH_ALIGNMENT] < FH_LACKS_ENOUGH);
+    fh_test_malloc(size);
+    fh_test_free(blocks[next++]);
+    assert_int_equal(own->published.outgoing_objects, 3); /* and that it is not any more is no lack */
+    fh_state_flush(own);
+    assert_int_equal(own->published.outgoing_objects, 0);
+    assert_int_equal(fh_transit_objects, next - 1); /* all but the one taken last have gone home */
+    unit_thread_do(thread, flush, NULL);
+    assert_int_equal(fh_transit_objects, 0);
+    unit_thread_end(thread);
+    assert_sound();
+}
+
+/* One that is handed over and freed before anything else is asked for: what is asked for then shares no line with it.
+ */
+static void who_lacks_none_gets_its_own(void **state)
+{
+    (void)state;
+    size_t size = 16;
+    struct fh_state *own = fh_state_self();
+    struct unit_thread *thread = unit_thread_start();
+    unit_thread_do(thread, allocate, &size);
+    fh_test_free(blocks[0]);
+    for (int i = 0; i < COUNT; i++) {
+        char *block = fh_test_malloc(size);
+        assert_int_equal(fh_entry_owner(fh_pagemap_get(block)), own->id);
+        fh_test_free(block);
+    }
+    fh_test_free(blocks[1]);
+    assert_int_equal(fh_entry_owner(fh_pagemap_get(fh_test_malloc(size))), own->id);
+    fh_state_flush(own);
+    unit_thread_end(thread);
+    assert_sound();
+}
+
 static void *taken_again[COUNT];
 static void allocate_again(void *size)
 {
@@ -205,5 +272,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(slots_are_shared_by_owners),
     cmocka_unit_test(without_a_state_each_goes_by_itself),
     cmocka_unit_test(a_second_free_is_seen_on_the_way),
+    cmocka_unit_test(who_lacks_keeps),
+    cmocka_unit_test(who_lacks_none_gets_its_own),
 };
 UNIT_GROUP(remote);

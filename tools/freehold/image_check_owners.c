@@ -14,25 +14,25 @@ struct sums {
     uint64_t bytes, carved, capacity, listed;
 };
 
-/* A block on a thread's list: an object of its slabs, or a chunk of the size. */
-static bool is_cacheable(struct fh_check *check, uint64_t owner, uint64_t block, uint64_t class_bytes)
+/* A block on a thread's list: an object of anybody's slabs, or a chunk of the size. */
+static bool is_cacheable(struct fh_check *check, uint64_t block, uint64_t class_bytes)
 {
     uint32_t entry = fh_check_entry_at(check, block);
     if (block % 16 || block >> 48)
         return false;
     if (class_bytes <= check->image->root.small_most)
-        return entry == (owner << 12 | class_bytes) && (block & 0xffff) % class_bytes == 0;
+        return entry >> 12 && !(entry >> 31) && (entry & 0xfff) == class_bytes && (block & 0xffff) % class_bytes == 0;
     uint64_t tag = fh_image_read_number(check->image, block - FH_CHECK_TAG_BYTES, 8), content = tag & FH_TAG_CONTENT;
     return entry >> 30 == 2 && fh_is_sealed(check->image, tag, block - FH_CHECK_TAG_BYTES) &&
            (content & FH_TAG_IN_USE) && FH_TAG_SIZE(content) == class_bytes + 2 * FH_CHECK_TAG_BYTES;
 }
 
-static uint64_t follow_list(struct fh_check *check, uint64_t owner, uint64_t head, uint64_t class_bytes)
+static uint64_t follow_list(struct fh_check *check, uint64_t head, uint64_t class_bytes)
 {
     uint64_t count = 0;
     for (uint64_t block = head; block && block != check->image->root.list_end;) {
         unsigned char bytes[16];
-        if (!is_cacheable(check, owner, block, class_bytes) || count >= CHAIN_MOST ||
+        if (!is_cacheable(check, block, class_bytes) || count >= CHAIN_MOST ||
             !fh_image_read(check->image, block, bytes, sizeof(bytes)) || !fh_is_marked(check->image, bytes, block)) {
             fh_check_violated(check, "S2", block, "a thread's list has what is no freed block of its size");
             break;
@@ -43,14 +43,14 @@ static uint64_t follow_list(struct fh_check *check, uint64_t owner, uint64_t hea
     return count;
 }
 
-static void add_lists(struct fh_check *check, uint64_t owner, const unsigned char *record, struct sums *sums)
+static void add_lists(struct fh_check *check, const unsigned char *record, struct sums *sums)
 {
     const struct fh_image_root *root = &check->image->root;
     uint64_t violations = check->violations;
     for (uint64_t i = 1; i < root->cache_bins && violations == check->violations; i++) {
         uint64_t size = i * 16 > root->cache_aside_bytes ? i * 16 - root->cache_aside_bytes : i * 16;
         const unsigned char *bin = record + root->state_cache_bins.offset + i * root->cache_bin_bytes;
-        uint64_t count = follow_list(check, owner, OF(bin, cache_bin_head), size);
+        uint64_t count = follow_list(check, OF(bin, cache_bin_head), size);
         if (size <= root->small_most)
             sums->cached_objects += count;
     }
@@ -72,7 +72,7 @@ static void add_runs(struct fh_check *check, const unsigned char *record, struct
     }
 }
 
-static void add_state(struct fh_check *check, uint64_t owner, const unsigned char *record, struct sums *sums)
+static void add_state(struct fh_check *check, const unsigned char *record, struct sums *sums)
 {
     const struct fh_image_root *root = &check->image->root;
     sums->bytes += OF(record, state_slab_bytes);
@@ -83,7 +83,7 @@ static void add_state(struct fh_check *check, uint64_t owner, const unsigned cha
         sums->capacity += OF(class, class_capacity) * i * 16;
         sums->listed += OF(class, class_listed) * i * 16;
     }
-    add_lists(check, owner, record, sums);
+    add_lists(check, record, sums);
     add_runs(check, record, sums);
 }
 
@@ -100,7 +100,7 @@ void fh_check_owners(struct fh_check *check)
     for (uint64_t id = 1; record && id < check->owner_end; id++) {
         uint64_t at = fh_image_state_at(image, id);
         if (at && fh_image_read(image, at, record, root->state_bytes) && OF(record, state_status))
-            add_state(check, id, record, &sums);
+            add_state(check, record, &sums);
     }
     free(record);
     if (!was_sound || check->violations || check->is_torn)
