@@ -202,6 +202,7 @@ static void reset_torn_states(size_t *mapped_bytes)
 
 bool fh_fork_settle(void)
 {
+    if (fh_lock_is_mine(&settle_lock)) return true; /* it releases slabs itself */
     for (uint32_t i = 0; i < fh_heaps_count(); i++) /* in a signal handler, in the middle of a heap: not now */
         if (fh_lock_is_mine(&fh_heaps_get(i)->lock)) return false;
     if (!fh_lock_acquire(&settle_lock)) return false;

@@ -10,6 +10,13 @@
 #include "state.h"
 #include "wholesale.h"
 
+/* In a forked child another thread may be about to look through all slabs, and one that is being opened or closed is
+ * neither: so that is done first. */
+FH_INLINE void settle_first(void)
+{
+    if (FH_UNLIKELY(fh_load_relaxed(&fh_fork_torn_states))) fh_fork_settle();
+}
+
 /* A slab from the thread's heap; from a mapping of its own while no heap can be locked or grown. */
 static struct fh_slab *open_slab(struct fh_state *state, size_t class_bytes)
 {
@@ -17,6 +24,7 @@ static struct fh_slab *open_slab(struct fh_state *state, size_t class_bytes)
         struct fh_slab *back = fh_moves_take_back(state, class_bytes);
         if (back) return back;
     }
+    settle_first();
     unsigned shift = fh_slab_next_shift(&state->slabs, class_bytes);
     fh_return_demand(state);
     for (;; shift -= 2) {
@@ -69,6 +77,7 @@ void fh_small_end_runs(struct fh_state *state)
 
 static void release_slab(struct fh_state *state, struct fh_slab *slab)
 {
+    settle_first();
     size_t bytes = (size_t)1 << slab->shift;
     bool is_mapping = slab->is_mapping;
     fh_small_end_run(state, slab->class_bytes);

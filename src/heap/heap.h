@@ -64,7 +64,8 @@ struct fh_heap {
     uint32_t return_epoch;     /* atomic: rises when it starts, and with every so many bytes that went */
     size_t return_at_bytes;    /* free and not purged, from which on it is worth a look; 0: not set yet */
     size_t regretted_bytes;    /* purged and allocated again, not told to the gate yet */
-    size_t wait_bytes;         /* so much more may be free before a sweep, since whole huge pages go */
+    size_t left_bytes;         /* free pages that the last sweep has left, */
+    size_t wait_bytes;         /* and so much more may be free before a sweep, since whole huge pages go */
     size_t since_epoch;        /* bytes purged since return_epoch rose */
     struct fh_span span;       /* purged pages of the free chunks that the operation at hand took out of their bins */
     size_t span_bytes;         /* of all of them; those that no free chunk has inherited */

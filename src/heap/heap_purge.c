@@ -28,7 +28,8 @@ enum {
     AT_ONCE = 2 << 20,        /* a chunk with so much to give back does not wait for a sweep */
     USED_SHARE = 16,          /* a sweep begins when so large a part of what is in use has become free since the last */
     SWEEP_LEAST = 512 << 10,  /* one, and so much at least: what an idle heap may keep; */
-    WAIT_MOST = 8 << 20,      /* but so much more while memory goes by whole huge pages */
+    WAIT_MOST = 8 << 20,      /* but so much more while memory goes by whole huge pages, */
+    WAIT_SHARE = 2,           /* as part of what is in use at most */
     PAGES_SHARE = 2,          /* how large a part of what is free should be in whole pages */
     LOOK_SHARE = 16,          /* how much of what is missing must have become free before the next look, */
     LOOK_LEAST = 64 << 10,    /* and so much at least */
@@ -180,7 +181,8 @@ void fh_heap_cut_top_span(struct fh_heap *heap, uintptr_t from, uintptr_t to)
 /* Giving back costs by the call more than by the page, and a sweep costs by the chunk: so not for every free. */
 static size_t batch_of(const struct fh_heap *heap)
 {
-    return fh_max(heap->used_bytes / USED_SHARE, SWEEP_LEAST) + heap->wait_bytes;
+    size_t wait = fh_min(heap->wait_bytes, heap->used_bytes / WAIT_SHARE);
+    return fh_max(heap->used_bytes / USED_SHARE, SWEEP_LEAST) + wait;
 }
 
 /* Of whole huge pages, what a chunk has more than has gone already. */
@@ -214,8 +216,9 @@ void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size
         if (!heap->has_huge) fh_heap_purge_chunk(heap, chunk, most);
         else if (whole_bytes(heap, chunk)) give_whole(heap, chunk, most);
     }
-    /* What was left at the last sweep may have been allocated since. */
-    heap->return_at_bytes = fh_min(heap->return_at_bytes, free_in_memory(heap) + batch_of(heap));
+    if (heap->sweep_bin) return;
+    heap->left_bytes = fh_min(heap->left_bytes, free_in_memory(heap)); /* the rest has been allocated since */
+    heap->return_at_bytes = heap->left_bytes + batch_of(heap);
 }
 
 static uint32_t price_of(const struct fh_heap *heap) { return fh_max(heap->hole_price, PRICE_LEAST); }
@@ -282,9 +285,9 @@ static void begin_sweep(struct fh_heap *heap, bool huge)
 static void end_sweep(struct fh_heap *heap)
 {
     if (!heap->returning) return;
-    /* What is left is between blocks on their pages, or will soon be part of a whole huge page. */
-    if (!heap->sweep_huge || heap->wait_bytes) heap->return_at_bytes = free_in_memory(heap) + batch_of(heap);
-    else begin_sweep(heap, false);
+    if (!heap->sweep_huge) heap->left_bytes = free_in_memory(heap); /* between blocks on their pages */
+    heap->return_at_bytes = heap->left_bytes + batch_of(heap);
+    if (heap->sweep_huge && free_in_memory(heap) >= heap->return_at_bytes) begin_sweep(heap, false);
 }
 
 /*
@@ -310,7 +313,7 @@ void fh_heap_look_around(struct fh_heap *heap)
         return;
     }
     if (!heap->segments || (!heap->returning && !is_worth_it(heap)) || !fh_gate_is_open(&heap->gate)) return;
-    if (!heap->returning) heap->regretted_bytes = heap->wait_bytes = 0;
+    if (!heap->returning) heap->regretted_bytes = heap->wait_bytes = heap->left_bytes = 0;
     heap->returning = true;
     fh_count_add(&heap->return_epoch, 1);
     begin_sweep(heap, heap->has_huge);

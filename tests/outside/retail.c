@@ -57,6 +57,7 @@ static void open_holes(struct held *filled)
     for (size_t i = 0; i < HOLES; i++) {
         drop(&filled[i]);
     }
+    malloc_trim(0); /* of what the thread would keep */
     for (size_t i = 0; i < HOLES; i++) {
         const struct fh_block *hole = block_at((void *)hole_start[i]);
         EXPECT(hole != NULL && hole->state == FH_STATE_FREE && hole->size_bytes >= hole_usable[i],
