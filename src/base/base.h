@@ -16,10 +16,10 @@
 #define FH_NOINLINE __attribute__((noinline))
 #define FH_COLD __attribute__((cold, noinline))
 #define FH_EXPORT __attribute__((visibility("default")))
-/* For variables that other files of the library read: no detour through the global offset table. */
 /* Of a small variable that every process reads or writes as it starts: beside the others of its kind. In .bss it would
  * stand between large arrays, on a page that is in memory for it alone. */
 #define FH_BESIDE_DATA __attribute__((section(".data")))
+/* For variables that other files of the library read: no detour through the global offset table. */
 #define FH_HIDDEN __attribute__((visibility("hidden")))
 #define FH_ALIGNED(n) __attribute__((aligned(n)))
 #define FH_CACHE_LINE 64

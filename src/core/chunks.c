@@ -55,7 +55,7 @@ void *fh_chunk_take_kept(struct fh_state *state, size_t request_bytes, size_t al
     if (request_bytes > FH_MEDIUM_MOST) return NULL;
     void *kept = alignment <= FH_ALIGNMENT ? fh_medium_take(&state->medium, request_bytes)
                                            : fh_medium_take_aligned(&state->medium, request_bytes, alignment);
-    if (kept) fh_store_publish(state);
+    if (kept) fh_chunk_store_publish(state);
     return kept;
 }
 
@@ -69,9 +69,9 @@ FH_INLINE bool keep(struct fh_state *state, void *pointer, size_t usable_bytes)
         return true;
     }
     bool kept = fh_medium_put(&state->medium, pointer, usable_bytes);
-    if (FH_UNLIKELY(state->medium.until_look == 0)) fh_store_look(state);
+    if (FH_UNLIKELY(state->medium.until_look == 0)) fh_chunk_store_look(state);
     if (!kept) return false;
-    fh_store_publish(state);
+    fh_chunk_store_publish(state);
     return true;
 }
 
@@ -108,10 +108,13 @@ void *fh_chunk_alloc_fresh(struct fh_state *state, size_t request_bytes, size_t 
     }
     if (FH_UNLIKELY(state && state->draining)) fh_return_end_drain(state);
     if (state && request_bytes > FH_CACHED_MOST) {
-        fh_store_note_miss(state, request_bytes);
-        void *again = FH_UNLIKELY(fh_store_holds_much(state)) ? fh_store_alloc(state, request_bytes, alignment) : NULL;
-        if (again) state->chunk_bytes += usable_of(again);
-        if (again) return again;
+        fh_chunk_store_note_miss(state, request_bytes);
+        bool much = fh_chunk_store_holds_much(state);
+        void *again = FH_UNLIKELY(much) ? fh_chunk_store_alloc(state, request_bytes, alignment) : NULL;
+        if (again) {
+            state->chunk_bytes += usable_of(again);
+            return again;
+        }
     }
     void *pointer = alloc_from_heaps(state ? state->heap : fh_heaps_get(0), request_bytes, alignment, zeroed);
     if (state && FH_LIKELY(pointer != NULL)) state->chunk_bytes += usable_of(pointer);
@@ -164,5 +167,5 @@ void fh_chunk_flush_cache(struct fh_state *state)
         struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, size);
         while (bin->head) fh_chunk_give_back(state, fh_cache_take_checked(bin, size));
     }
-    fh_store_empty(state);
+    fh_chunk_store_empty(state);
 }

@@ -146,13 +146,13 @@ void fh_chunk_give_back(struct fh_state *state, void *pointer);
 
 /* How much of medium blocks a thread keeps: store.c. A request has found nothing; many blocks were offered since the
  * last look; all goes back; the state is torn (fork.c). */
-void fh_store_note_miss(struct fh_state *state, size_t request_bytes);
-void fh_store_look(struct fh_state *state);
-void fh_store_empty(struct fh_state *state);
-void fh_store_forget_loan(struct fh_state *state);
+void fh_chunk_store_note_miss(struct fh_state *state, size_t request_bytes);
+void fh_chunk_store_look(struct fh_state *state);
+void fh_chunk_store_empty(struct fh_state *state);
+void fh_chunk_store_forget_loan(struct fh_state *state);
 /* A block from memory that was in use before, for which the store gives up what it keeps if need be; NULL when that is
  * not enough. */
-void *fh_store_alloc(struct fh_state *state, size_t request_bytes, size_t alignment);
+void *fh_chunk_store_alloc(struct fh_state *state, size_t request_bytes, size_t alignment);
 
 /* Explains a pointer that is none of ours and stops: misuse.c. */
 void fh_misuse(const void *pointer, uint32_t entry) __attribute__((noreturn, cold));

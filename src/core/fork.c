@@ -9,8 +9,8 @@
  * so a state, its slabs' headers and the links of free blocks may be from different moments. What can be trusted is
  * each block by itself: a mark (guard.h) is there or not. So the child throws away every list of such a state and looks
  * at its slabs object by object: what is marked is free. Blocks that a lost thread was just taking or giving are lost
- * with it, as is its store of medium blocks, which is bounded. The repair waits until the child needs it: most children
- * call exec.
+ * with it, as is its store of medium blocks (bounded in store.c). The repair waits until the child needs it: most
+ * children call exec.
  */
 #include "atomics.h"
 #include "core.h"
@@ -192,7 +192,7 @@ static void reset_torn_states(size_t *mapped_bytes)
         if (!state || state->status != FH_STATE_TORN) continue;
         *mapped_bytes += state->slabs.counts.mapped_bytes;
         size_t medium_bytes = state->published.medium_bytes, medium_blocks = state->published.medium_blocks;
-        fh_store_forget_loan(state);
+        fh_chunk_store_forget_loan(state);
         fh_state_reset(state);
         state->published.medium_bytes = medium_bytes; /* lost, but neither live nor free */
         state->published.medium_blocks = medium_blocks;

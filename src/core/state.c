@@ -310,7 +310,7 @@ void fh_state_abandon(struct fh_state *state)
     if (fh_load_relaxed(&abandoned_count) < STATES_KEPT_WARM) {
         fh_remote_flush(state);
         fh_small_drain_inbox(state);
-        if (fh_store_holds_much(state)) fh_store_empty(state);
+        if (fh_chunk_store_holds_much(state)) fh_chunk_store_empty(state);
     } else {
         fh_state_flush(state);
     }

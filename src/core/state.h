@@ -208,13 +208,13 @@ FH_INLINE void fh_state_publish_class(struct fh_state *state, size_t class_bytes
 void fh_state_publish(struct fh_state *state);
 /* The capacity of the thread's cache for each class, with what is in it as it is. Not while it is 0. */
 void fh_state_set_cache_bytes(struct fh_state *state, size_t bytes);
-FH_INLINE void fh_store_publish(struct fh_state *state)
+FH_INLINE void fh_chunk_store_publish(struct fh_state *state)
 {
     fh_store_relaxed(&state->published.medium_bytes, state->medium.bytes);
     fh_store_relaxed(&state->published.medium_blocks, state->medium.blocks);
 }
 /* Whether it holds more than every thread may. */
-FH_INLINE bool fh_store_holds_much(const struct fh_state *state)
+FH_INLINE bool fh_chunk_store_holds_much(const struct fh_state *state)
 {
     return state->medium.bytes > state->medium.base_bytes;
 }

@@ -46,7 +46,7 @@ static void borrow(struct fh_state *state, size_t bytes)
     state->medium.most_bytes += bytes;
 }
 
-void fh_store_forget_loan(struct fh_state *state)
+void fh_chunk_store_forget_loan(struct fh_state *state)
 {
     repay(state, fh_min(lent_to(&state->medium), fh_load_relaxed(&state->heap->lent_bytes)));
 }
@@ -60,10 +60,10 @@ static void give_back(struct fh_state *state, uint64_t bins, size_t until_bytes)
         if (!pointer) break;
         fh_chunk_give_back(state, pointer);
     }
-    fh_store_publish(state);
+    fh_chunk_store_publish(state);
 }
 
-void fh_store_note_miss(struct fh_state *state, size_t request_bytes)
+void fh_chunk_store_note_miss(struct fh_state *state, size_t request_bytes)
 {
     if (FH_UNLIKELY(state->medium.refused) && fh_medium_was_refused(&state->medium, request_bytes))
         borrow(state, request_bytes);
@@ -75,7 +75,7 @@ static void begin_window(struct fh_medium *medium)
     medium->until_look = FH_MEDIUM_WINDOW;
 }
 
-void fh_store_look(struct fh_state *state)
+void fh_chunk_store_look(struct fh_state *state)
 {
     struct fh_medium *medium = &state->medium;
     size_t before = medium->bytes;
@@ -89,14 +89,14 @@ void fh_store_look(struct fh_state *state)
     begin_window(medium);
 }
 
-void fh_store_empty(struct fh_state *state)
+void fh_chunk_store_empty(struct fh_state *state)
 {
     give_back(state, ALL_BINS, 0);
     repay(state, SIZE_MAX);
     begin_window(&state->medium);
 }
 
-void *fh_store_alloc(struct fh_state *state, size_t request_bytes, size_t alignment)
+void *fh_chunk_store_alloc(struct fh_state *state, size_t request_bytes, size_t alignment)
 {
     void *pointer = fh_heap_alloc_touched(state->heap, request_bytes, alignment);
     if (pointer) return pointer;

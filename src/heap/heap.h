@@ -62,7 +62,7 @@ struct fh_heap {
     struct fh_gate top_gate;   /* closes when trims are regretted though the threshold has risen as far as it may */
     bool returning;            /* most of the heap is free: pages go back as they become free */
     uint32_t return_epoch;     /* atomic: rises when it starts, and with every so many bytes that went */
-    size_t return_at_bytes;    /* free and not purged, from which on it is worth a look; 0: not set yet */
+    size_t return_at_bytes;    /* free pages, not purged, from which on it is worth a look; 0: not set yet */
     size_t regretted_bytes;    /* purged and allocated again, not told to the gate yet */
     size_t left_bytes;         /* free pages that the last sweep has left, */
     size_t wait_bytes;         /* and so much more may be free before a sweep, since whole huge pages go */
@@ -101,9 +101,9 @@ void *fh_heap_alloc(struct fh_heap *heap, size_t request_bytes, size_t alignment
  * heap's; the chunk is flagged as a slab. */
 void *fh_heap_alloc_slab(struct fh_heap *heap, size_t slab_bytes);
 
-/* The same, but only of memory that was in use before. */
+/* As fh_heap_alloc, but only of memory that was in use before. */
 void *fh_heap_alloc_touched(struct fh_heap *heap, size_t request_bytes, size_t alignment);
-/* The same for a block that is to stand apart from what was freed: from top, never from a hole. */
+/* As fh_heap_alloc, for a block that is to stand apart from what was freed: from top, never from a hole. */
 void *fh_heap_alloc_apart(struct fh_heap *heap, size_t request_bytes);
 /* Whether a live block has free memory around it, in a heap where much is free: its pages could go back if it stood
  * elsewhere. `goes_on`: blocks have been moved before for this reason. */

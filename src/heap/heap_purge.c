@@ -246,7 +246,7 @@ static struct fh_chunk *first_to_give(const struct fh_heap *heap, unsigned bin, 
     return NULL;
 }
 
-/* What is too little to go now: anything, a huge page, or small holes that are not paid for. */
+/* What a chunk has to give to be worth a call now; small holes are if they are paid for. */
 static size_t least_to_give(const struct fh_heap *heap)
 {
     if (heap->sweep_huge) return AT_ONCE;

@@ -96,7 +96,7 @@ static size_t check_span(struct check *check, const struct fh_chunk *chunk, uint
 }
 
 struct segment_sums {
-    size_t free_chunks, free_bytes, purged_bytes, used_chunks, used_bytes, slab_chunks;
+    size_t free_chunks, free_bytes, page_bytes, purged_bytes, used_chunks, used_bytes, slab_chunks;
 };
 
 static void check_segment(struct check *check, struct fh_heap *heap, struct fh_segment *segment,
@@ -133,6 +133,7 @@ static void check_segment(struct check *check, struct fh_heap *heap, struct fh_s
         } else if (!saw_top) {
             sums->free_chunks++;
             sums->free_bytes += size;
+            sums->page_bytes += fh_chunk_pages_at_most(size);
             sums->purged_bytes += check_span(check, chunk, content);
         }
         chunk = fh_chunk_at(chunk, size);
@@ -192,7 +193,8 @@ static void check_heap(struct check *check, struct fh_heap *heap)
     if (binned_chunks != sums.free_chunks || binned_bytes != sums.free_bytes)
         violated(check, "H4", heap, "a free chunk is in no bin, or in two");
     if (total != heap->total_bytes || sums.free_bytes != heap->free_bytes || sums.used_bytes != heap->used_bytes ||
-        sums.used_chunks != heap->used_chunks || sums.purged_bytes != heap->purged_bytes)
+        sums.used_chunks != heap->used_chunks || sums.purged_bytes != heap->purged_bytes ||
+        sums.page_bytes != heap->page_bytes)
         violated(check, "A1", heap, "the heap's counters differ from its chunks");
     /* A slab that was handed over is flagged still, and counted no more, until the next holder of the lock frees it. */
     if (sums.slab_chunks != heap->slab_chunks && !fh_load_relaxed(&heap->handed_over))

@@ -178,7 +178,7 @@ FH_INLINE bool fh_slab_is_sparse(const struct fh_slab *slab)
     return live <= slab->cut_at && live * FH_SLAB_SPARSE <= slab->carved && slab->shift > FH_SLAB_SHIFT_LEAST &&
            !slab->is_mapping && !slab->is_leaving;
 }
-/* Whether some of its pages must be free, however its live objects lie: to list what is free touches all of it. */
+/* Whether some of its pages are likely to be free, wherever its live objects lie: to find out, all of it is read. */
 FH_INLINE bool fh_slab_is_thin(const struct fh_slab *slab)
 {
     return fh_slab_is_sparse(slab) && (uint32_t)slab->carved - slab->free_count <= fh_slab_bytes(slab) / 4096;

@@ -87,7 +87,7 @@ static void what_gives_nothing_goes_back(void **state)
     learn();
     for (int k = 0; k < 4; k++) drop(live[k]);
     size_t held = own->medium.bytes, before = lent();
-    assert_true(fh_store_holds_much(own));
+    assert_true(fh_chunk_store_holds_much(own));
     for (int i = 0; i < 2 * FH_MEDIUM_WINDOW; i++) drop(get(3000)); /* others come and go */
     assert_true(own->medium.bytes < held / 4);
     assert_true(lent() < before);
@@ -104,7 +104,7 @@ static void a_heap_that_has_shrunk_takes_back(void **state)
         drop(live[i]);
         if (own->medium.blocks) fh_heap_free(own->heap, fh_medium_take_any(&own->medium, ~(uint64_t)0));
     }
-    fh_store_look(own);
+    fh_chunk_store_look(own);
     assert_true(own->heap->lent_bytes <= own->heap->used_bytes / 4);
     assert_true(own->medium.bytes <= own->medium.most_bytes);
     assert_sound();
@@ -119,7 +119,7 @@ static void the_store_does_not_make_the_heap_grow(void **state)
     for (int k = 0; k < 4; k++) drop(live[k]);
     size_t bytes = own->medium.bytes;
     char *fresh = own->heap->fresh;
-    assert_true(fh_store_holds_much(own));
+    assert_true(fh_chunk_store_holds_much(own));
     get(3000); /* live[0] to live[3] have been asked for just now */
     assert_true(own->medium.bytes == bytes && own->heap->fresh > fresh);
     own->medium.given = 0;

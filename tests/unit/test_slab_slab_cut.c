@@ -122,6 +122,29 @@ static void an_object_in_the_way(void **state)
     assert_true(fh_slab_is_sound(slab));
 }
 
+/* Marks tell what is free; where a cache holds some of that, or a mark is damaged, the list decides. */
+static void free_objects_are_found_by_their_marks(void **state)
+{
+    (void)state;
+    bool live[254] = {false};
+    uint64_t marked[FH_SLAB_BITS_WORDS], listed[FH_SLAB_BITS_WORDS];
+    set_up();
+    live[20] = live[200] = true;
+    struct fh_slab *slab = make(16, 256, 254, live);
+    assert_true(fh_slab_marked_bits(slab, marked) && fh_slab_listed_bits(slab, listed));
+    assert_memory_equal(marked, listed, sizeof marked);
+    struct fh_slab_cut cut;
+    fh_guard_link(fh_slab_object(slab, 200), NULL); /* as a cache does */
+    assert_false(fh_slab_marked_bits(slab, marked));
+    assert_true(fh_slab_plan_cut(slab, 4096, &cut));
+    assert_memory_equal(cut.listed, listed, sizeof listed);
+    assert_int_equal(cut.count, 2); /* what is cached stays where it is */
+    fh_guard_unmark(fh_slab_object(slab, 200));
+    ((uint64_t *)fh_slab_object(slab, 100))[1] ^= 1;
+    assert_false(fh_slab_marked_bits(slab, marked));
+    assert_false(fh_slab_plan_cut(slab, 4096, &cut));
+}
+
 static void what_is_not_worth_it(void **state)
 {
     (void)state;
@@ -166,6 +189,7 @@ static void room_for_the_tag_above(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(random_slabs_of_every_class),
     cmocka_unit_test(an_object_in_the_way),
+    cmocka_unit_test(free_objects_are_found_by_their_marks),
     cmocka_unit_test(what_is_not_worth_it),
     cmocka_unit_test(room_for_the_tag_above),
 };
