@@ -56,7 +56,7 @@ static bool read_interpreter(struct fh_elf *elf, uint64_t offset, uint64_t bytes
 static enum fh_elf_status read_program_headers(struct fh_elf *elf, uint64_t offset, unsigned count, unsigned each_bytes)
 {
     static const struct fh_elf_place type = {0, 4, 0, 4}, at = {8, 8, 4, 4}, address = {16, 8, 8, 4},
-                                     bytes = {32, 8, 16, 4};
+                                     bytes = {32, 8, 16, 4}, memory = {40, 8, 20, 4};
     unsigned want_bytes = elf->bits == 64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
 
     if (count == 0)
@@ -79,6 +79,7 @@ static enum fh_elf_status read_program_headers(struct fh_elf *elf, uint64_t offs
             elf->dynamic_bytes = data_bytes;
             break;
         case PT_LOAD:
+            elf->memory_bytes = fh_elf_field(elf, header, address) + fh_elf_field(elf, header, memory);
             if (elf->load_count < FH_ELF_LOADS_MAX) {
                 elf->loads[elf->load_count++] = (struct fh_elf_load){
                     .address = fh_elf_field(elf, header, address), .offset = data_at, .file_bytes = data_bytes};

@@ -39,6 +39,7 @@ struct fh_elf {
     char interpreter[PATH_MAX]; /* PT_INTERP */
     bool has_dynamic;
     uint64_t dynamic_offset, dynamic_bytes;
+    uint64_t memory_bytes; /* from address 0 to the end of the last part that is loaded */
     size_t load_count;
     struct fh_elf_load loads[FH_ELF_LOADS_MAX];
 };

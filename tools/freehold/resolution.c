@@ -85,6 +85,7 @@ static void inspect(struct fh_module *module, int fd, bool is_executable)
         return;
     if (fh_elf_open(elf, fd) == FH_ELF_OK) {
         module->readable = true;
+        module->memory_bytes = elf->memory_bytes;
         copy_dynamic(module, elf);
         if (is_executable)
             inspect_executable(module, elf);
@@ -195,6 +196,17 @@ static void take_needed(struct fh_resolution *resolution)
 }
 
 /*
+ * Linux since 6.7 sets what has 2 MiB and more on a boundary of 2 MiB, and what is mapped next may fill the hole above.
+ * True: `next` stands where such a hole would be.
+ */
+static bool is_in_hole_above(const struct fh_module *module, const struct fh_module *next)
+{
+    const uint64_t boundary = (uint64_t)2 << 20, end = module->start + module->memory_bytes;
+    return module->memory_bytes >= boundary && module->start % boundary == 0 && next->start >= end &&
+           next->start - end < boundary;
+}
+
+/*
  * What no name led to came by dlopen; unless the process has overwritten its environment, or was started through the
  * loader, which can preload too. Then the place tells: the loader maps from its own place on in one direction, and what
  * is preloaded before the C library, so that it stands between the two.
@@ -213,7 +225,8 @@ static void take_unexplained(struct fh_resolution *resolution, bool environment_
         struct fh_module *module = &resolution->modules[i];
         if (module->through || module == libc || module == loader)
             continue;
-        bool between = loader && libc && (module->start > libc->start) == (module->start < loader->start);
+        bool between = loader && libc && ((module->start > libc->start) == (module->start < loader->start) ||
+                                          is_in_hole_above(module, libc));
         module->arrival = between && !environment_tells ? FH_ARRIVAL_EARLY : FH_ARRIVAL_LATE;
     }
 }

@@ -23,6 +23,7 @@ enum fh_arrival {
 struct fh_module {
     const char *path;
     uint64_t start;
+    uint64_t memory_bytes; /* what the loader mapped from there on; 0: not known */
     char *soname; /* NULL for none */
     char **needed;
     size_t needed_count;
