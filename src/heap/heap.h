@@ -64,8 +64,7 @@ struct fh_heap {
     uint32_t return_epoch;     /* atomic: rises when it starts, and with every so many bytes that went */
     size_t return_at_bytes;    /* free pages, not purged, from which on it is worth a look; 0: not set yet */
     size_t regretted_bytes;    /* purged and allocated again, not told to the gate yet */
-    size_t left_bytes;         /* free pages that the last sweep has left, */
-    size_t wait_bytes;         /* and so much more may be free before a sweep, since whole huge pages go */
+    size_t left_bytes;         /* free pages that the last sweep has left */
     size_t since_epoch;        /* bytes purged since return_epoch rose */
     struct fh_span span;       /* purged pages of the free chunks that the operation at hand took out of their bins */
     size_t span_bytes;         /* of all of them; those that no free chunk has inherited */
@@ -82,6 +81,7 @@ struct fh_heap {
     uint32_t hole_price;          /* and what the next one costs */
     unsigned sweep_bin;           /* bins below it are to be swept; 0: no sweep is going on */
     bool sweep_huge;              /* for whole huge pages only */
+    bool splits;                  /* sweeps for any have begun */
     struct fh_chunk *cursor;      /* how far a trim has come (heap_trim.c), or one that could not end; NULL: none */
     struct fh_bins bins;
 };

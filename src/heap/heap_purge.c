@@ -27,9 +27,7 @@ enum {
     WORTH_IT = 1 << 20,       /* free bytes below which nothing is done */
     AT_ONCE = 2 << 20,        /* a chunk with so much to give back does not wait for a sweep */
     USED_SHARE = 16,          /* a sweep begins when so large a part of what is in use has become free since the last */
-    SWEEP_LEAST = 512 << 10,  /* one, and so much at least: what an idle heap may keep; */
-    WAIT_MOST = 8 << 20,      /* but so much more while memory goes by whole huge pages, */
-    WAIT_SHARE = 2,           /* as part of what is in use at most */
+    SWEEP_LEAST = 512 << 10,  /* one, and so much at least: what an idle heap may keep */
     PAGES_SHARE = 2,          /* how large a part of what is free should be in whole pages */
     LOOK_SHARE = 16,          /* how much of what is missing must have become free before the next look, */
     LOOK_LEAST = 64 << 10,    /* and so much at least */
@@ -72,7 +70,7 @@ static size_t free_in_memory(const struct fh_heap *heap) { return heap->page_byt
 
 static void stop_returning(struct fh_heap *heap)
 {
-    heap->returning = false;
+    heap->returning = heap->splits = false;
     heap->return_at_bytes = WORTH_IT;
     heap->sweep_bin = 0;
 }
@@ -181,8 +179,23 @@ void fh_heap_cut_top_span(struct fh_heap *heap, uintptr_t from, uintptr_t to)
 /* Giving back costs by the call more than by the page, and a sweep costs by the chunk: so not for every free. */
 static size_t batch_of(const struct fh_heap *heap)
 {
-    size_t wait = fh_min(heap->wait_bytes, heap->used_bytes / WAIT_SHARE);
-    return fh_max(heap->used_bytes / USED_SHARE, SWEEP_LEAST) + wait;
+    return fh_max(heap->used_bytes / USED_SHARE, SWEEP_LEAST);
+}
+
+/* What free memory is compared with; near a limit less of it may stay. */
+static size_t used_to_compare(const struct fh_heap *heap)
+{
+    return fh_max(heap->used_bytes >> 2 * fh_limit_urgency(), WORTH_IT);
+}
+
+/*
+ * With how many free pages the next sweep begins, and what it may split. The first one that splits huge pages waits
+ * until as much is free in pages as is in use: frees that run through memory in order leave holes behind that grow to
+ * whole ones.
+ */
+static size_t sweep_at(const struct fh_heap *heap)
+{
+    return heap->splits ? heap->left_bytes + batch_of(heap) : used_to_compare(heap);
 }
 
 /* Of whole huge pages, what a chunk has more than has gone already. */
@@ -195,30 +208,23 @@ static size_t whole_bytes(const struct fh_heap *heap, const struct fh_chunk *chu
     return fh_max(whole.to, gone.to) - fh_min(whole.from, gone.from) - fh_span_bytes(gone);
 }
 
-/*
- * Frees that run through memory in order leave whole huge pages. These go by themselves, none is split, and when they
- * are wanted again one fault brings back each. What is not free of the last ones soon will be: a sweep has time.
- */
+/* These go by themselves, none is split, and when they are wanted again one fault brings back each. */
 static size_t give_whole(struct fh_heap *heap, struct fh_chunk *chunk, size_t most_bytes)
 {
     struct fh_span inner = fh_chunk_inner_pages(chunk, fh_chunk_size(fh_chunk_read(chunk)));
-    size_t given = purge(heap, chunk, fh_heap_huge_within(heap, inner), most_bytes);
-    heap->wait_bytes = fh_min(heap->wait_bytes + 2 * given, WAIT_MOST);
-    return given;
+    return purge(heap, chunk, fh_heap_huge_within(heap, inner), most_bytes);
 }
 
 void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size, size_t freed)
 {
     heap->hole_credit = fh_min(heap->hole_credit + FREE_CREDIT, CREDIT_MOST);
-    heap->wait_bytes -= fh_min(heap->wait_bytes, freed);
     if (size >= AT_ONCE && fh_chunk_dirty_bytes(chunk) >= AT_ONCE) {
         size_t most = fh_align_up(fh_max(STEP_BYTES, freed), STEP_BYTES);
         if (!heap->has_huge) fh_heap_purge_chunk(heap, chunk, most);
         else if (whole_bytes(heap, chunk)) give_whole(heap, chunk, most);
     }
-    if (heap->sweep_bin) return;
     heap->left_bytes = fh_min(heap->left_bytes, free_in_memory(heap)); /* the rest has been allocated since */
-    heap->return_at_bytes = heap->left_bytes + batch_of(heap);
+    if (!heap->sweep_bin) heap->return_at_bytes = sweep_at(heap);
 }
 
 static uint32_t price_of(const struct fh_heap *heap) { return fh_max(heap->hole_price, PRICE_LEAST); }
@@ -274,10 +280,11 @@ static void sweep(struct fh_heap *heap)
     }
 }
 
-/* The next sweep, from now on at each free: of whole huge pages at first, where there are any. */
+/* The next sweep, from now on at each free: for whole huge pages at first, where there are any. */
 static void begin_sweep(struct fh_heap *heap, bool huge)
 {
     heap->sweep_huge = huge;
+    if (!huge) heap->splits = true;
     heap->sweep_bin = FH_BIN_COUNT;
     heap->return_at_bytes = 0;
 }
@@ -286,7 +293,7 @@ static void end_sweep(struct fh_heap *heap)
 {
     if (!heap->returning) return;
     if (!heap->sweep_huge) heap->left_bytes = free_in_memory(heap); /* between blocks on their pages */
-    heap->return_at_bytes = heap->left_bytes + batch_of(heap);
+    heap->return_at_bytes = sweep_at(heap);
     if (heap->sweep_huge && free_in_memory(heap) >= heap->return_at_bytes) begin_sweep(heap, false);
 }
 
@@ -297,8 +304,7 @@ static void end_sweep(struct fh_heap *heap)
  */
 static bool is_worth_it(struct fh_heap *heap)
 {
-    /* Near a limit less of what is free may stay. */
-    size_t pages = free_in_memory(heap), used = fh_max(heap->used_bytes >> 2 * fh_limit_urgency(), WORTH_IT);
+    size_t pages = free_in_memory(heap), used = used_to_compare(heap);
     size_t has = fh_min(heap->free_bytes - heap->purged_bytes, PAGES_SHARE * pages);
     if (has >= used && pages >= WORTH_IT) return true;
     heap->return_at_bytes = pages + fh_max((used - fh_min(has, used)) / LOOK_SHARE, LOOK_LEAST);
@@ -313,7 +319,7 @@ void fh_heap_look_around(struct fh_heap *heap)
         return;
     }
     if (!heap->segments || (!heap->returning && !is_worth_it(heap)) || !fh_gate_is_open(&heap->gate)) return;
-    if (!heap->returning) heap->regretted_bytes = heap->wait_bytes = heap->left_bytes = 0;
+    if (!heap->returning) heap->regretted_bytes = heap->left_bytes = 0;
     heap->returning = true;
     fh_count_add(&heap->return_epoch, 1);
     begin_sweep(heap, heap->has_huge);
