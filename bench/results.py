@@ -26,9 +26,15 @@ class Bad(Exception):
     """A file that is no result, or not one that can be joined to others."""
 
 
+def saved(number):
+    """As it is once it has been saved: a result that is shown at once and one that is read look the same."""
+    return float(f"{number:.9g}")
+
+
 def value_of(numbers):
     middle = statistics.median(numbers)
-    return Value(len(numbers), middle, min(numbers), max(numbers), statistics.median(abs(n - middle) for n in numbers))
+    deviation = statistics.median(abs(n - middle) for n in numbers)
+    return Value(len(numbers), *map(saved, (middle, min(numbers), max(numbers), deviation)))
 
 
 def peak_error_kib(cpus, page_kib=4):
