@@ -136,10 +136,10 @@ size_t fh_good_size(size_t size);
  *   }
  *   fh_purge();                               // the pass is over
  *
- * The thread that allocated a block asks for it: for blocks of up to 256 bytes that another running thread allocated
+ * The thread that allocated a block asks for it: for blocks of up to 1 KiB that another running thread allocated
  * the answer is 0. From the first hint on, the thread's caches take nothing, so that what is freed is not what is
  * allocated next; that ends with fh_purge or malloc_trim, or when it has not asked for a while. A hint holds until
- * then. While blocks above 256 bytes are moved the process may hold both places of them.
+ * then. While blocks above 1 KiB are moved the process may hold both places of them.
  */
 int fh_should_move(void *pointer);
 /* The same for `count` blocks: answers[i] is that for pointers[i]. How many are 1. */

@@ -23,7 +23,7 @@ FH_EXPORT size_t fh_good_size(size_t size)
 {
     size_t whole;
     if (size > PTRDIFF_MAX) return 0;
-    if (size <= FH_CACHED_MOST) return fh_class_size(fh_max(size, 1));
+    if (size <= FH_SMALL_MOST) return fh_class_size(fh_max(size, 1));
     if (size < fh_large_threshold()) /* above the largest chunk stands a mapping, which costs more */
         return fh_min(fh_chunk_size_for(size) - FH_CHUNK_TAG_BYTES, fh_large_threshold() - 1);
     if (!fh_checked_align_up(size + FH_LARGE_HEAD_BYTES, fh_os_page_size(), &whole)) return 0;

@@ -64,6 +64,7 @@ FH_INLINE size_t fh_max(size_t a, size_t b) { return a > b ? a : b; }
 
 /* Index of the highest set bit; n must not be 0. */
 FH_INLINE unsigned fh_log2_floor(size_t n) { return 63u - (unsigned)__builtin_clzl(n); }
+FH_INLINE unsigned fh_log2_ceil(size_t n) { return n > 1 ? fh_log2_floor(n - 1) + 1 : 0; }
 
 FH_STATIC_ASSERT(sizeof(size_t) == 8 && sizeof(void *) == 8, "Freehold is written for 64-bit Linux");
 

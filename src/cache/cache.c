@@ -23,7 +23,7 @@ void fh_cache_init(struct fh_cache *cache, uint32_t owner, size_t capacity_bytes
     cache->secret = fh_guard.secret;
     cache->bad_bits = fh_guard.bad_bits;
     cache->tag = fh_entry_of_slab(owner, 0);
-    for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT) {
+    FH_EACH_CLASS(size) {
         struct fh_cache_bin *bin = fh_cache_bin_of(cache, size);
         bin->head = NULL;
         bin->room = fh_cache_capacity(size, capacity_bytes);
@@ -33,7 +33,7 @@ void fh_cache_init(struct fh_cache *cache, uint32_t owner, size_t capacity_bytes
 
 void fh_cache_set_aside(struct fh_cache *cache, size_t capacity_bytes)
 {
-    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
+    FH_EACH_CLASS(size) {
         struct fh_cache_bin *bin = fh_cache_bin_of(cache, size | FH_CACHE_ASIDE);
         bin->head = NULL;
         bin->room = fh_cache_capacity(size, capacity_bytes);
@@ -47,8 +47,7 @@ FH_INLINE void *follow(const void *block, size_t class_bytes)
 {
     void *next;
     if (FH_UNLIKELY(!fh_guard_follow(block, &next)))
-        fh_fault(FH_FAULT_DAMAGED_LINK, block, class_bytes,
-                 (struct fh_place){class_bytes <= FH_SMALL_MOST ? "a slab" : "a chunk", 0, -1});
+        fh_fault(FH_FAULT_DAMAGED_LINK, block, class_bytes, (struct fh_place){"a slab", 0, -1});
     return next;
 }
 
@@ -59,22 +58,4 @@ void *fh_cache_take_checked(struct fh_cache_bin *bin, size_t class_bytes)
     bin->room++;
     fh_guard_unmark(block);
     return block;
-}
-
-void *fh_cache_take_aligned(struct fh_cache_bin *bin, size_t class_bytes, size_t alignment)
-{
-    void *before = NULL, *block = bin->head;
-    for (int looked = 0; block && looked < FH_ALIGNED_LOOKS; looked++) {
-        void *next = follow(block, class_bytes);
-        if ((uintptr_t)block % alignment == 0) {
-            if (before) fh_guard_link(before, next);
-            else bin->head = next;
-            bin->room++;
-            fh_guard_unmark(block);
-            return block;
-        }
-        before = block;
-        block = next;
-    }
-    return NULL;
 }

@@ -30,8 +30,8 @@ FH_STATIC_ASSERT(sizeof(struct fh_cache_bin) == 16, "the bin of size s is s byte
  * blocks would go round and round uncounted. So this bit is set in the thread's tag: push then finds its bin this much
  * further on, with not one instruction more. Only small blocks are ever pushed, so bins beyond the last class suffice.
  */
-enum { FH_CACHE_ASIDE = 0x400, FH_CACHE_BINS = (FH_CACHE_ASIDE + FH_SMALL_MOST) / 16 + 1 };
-FH_STATIC_ASSERT((int)FH_CACHE_ASIDE >= (int)FH_CACHED_MOST, "a bin aside is no class's own");
+enum { FH_CACHE_ASIDE = 0x800, FH_CACHE_BINS = (FH_CACHE_ASIDE + FH_SMALL_MOST) / 16 + 1 };
+FH_STATIC_ASSERT((int)FH_CACHE_ASIDE > (int)FH_SMALL_MOST, "a bin aside is no class's own");
 FH_STATIC_ASSERT((FH_CACHE_ASIDE & FH_SMALL_MOST) == 0, "setting the bit is adding it");
 
 struct fh_cache {
@@ -72,9 +72,13 @@ FH_INLINE struct fh_cache_bin *fh_cache_free_bin(struct fh_cache *cache, size_t 
 /* A block for the request, or NULL: nothing cached, not small, or a damaged link. */
 FH_INLINE void *fh_cache_pop(size_t request_bytes)
 {
-    if (FH_UNLIKELY(request_bytes > FH_CACHED_MOST)) return NULL;
+    size_t class_bytes = fh_align_up(request_bytes, FH_ALIGNMENT);
+    if (FH_UNLIKELY(request_bytes > FH_FINE_MOST)) {
+        if (request_bytes > FH_SMALL_MOST) return NULL;
+        class_bytes = fh_class_size_coarse(request_bytes);
+    }
     struct fh_cache *cache = fh_cache_self();
-    struct fh_cache_bin *bin = fh_cache_bin_of(cache, fh_class_size(request_bytes));
+    struct fh_cache_bin *bin = fh_cache_bin_of(cache, class_bytes);
     fh_word *block = bin->head;
     if (FH_UNLIKELY(!block)) return NULL;
     uint64_t mark = fh_guard_mark(cache->secret, block);
@@ -123,8 +127,6 @@ FH_INLINE enum fh_cache_push_result fh_cache_push(void *pointer, struct fh_cache
 
 /* The first block of a bin that is not empty; stops at a damaged one. */
 void *fh_cache_take_checked(struct fh_cache_bin *bin, size_t class_bytes);
-/* One of the first few blocks that stands on a multiple of `alignment`; NULL when none of them does. */
-void *fh_cache_take_aligned(struct fh_cache_bin *bin, size_t class_bytes, size_t alignment);
 /* Puts a block that has been checked into a bin with room. */
 FH_INLINE void fh_cache_put(struct fh_cache_bin *bin, void *block)
 {

@@ -12,7 +12,7 @@
 #include "base.h"
 
 enum {
-    FH_MEDIUM_LEAST = 1040,           /* usable bytes; below, the cache has lists by exact size */
+    FH_MEDIUM_LEAST = 1032,           /* usable bytes; what is smaller is a small block */
     FH_MEDIUM_MOST = 256 * 1024 - 1,  /* usable bytes; larger ones go to their heap at once */
     FH_MEDIUM_STEPS_SHIFT = 3,
     FH_MEDIUM_FIRST_DOUBLING = 10,
@@ -22,7 +22,7 @@ enum {
     FH_MEDIUM_WINDOW = 1024           /* blocks offered from one look of core/store.c to the next */
 };
 
-enum { FH_ALIGNED_LOOKS = 4 }; /* blocks of a list, here or in the cache, that a search for an aligned one looks at */
+enum { FH_ALIGNED_LOOKS = 4 }; /* blocks of a list that a search for an aligned one looks at */
 
 struct fh_medium {
     uint64_t filled;  /* bit b: bins[b] is not empty */

@@ -8,23 +8,29 @@
 
 #include "base.h"
 
-/* Requests up to this many bytes live in slabs, one class every 16 bytes; above, a chunk's tag costs less than rounding
- * to a class does. Class 0 exists only so that a class's bytes index its bin; it stays empty. */
-enum { FH_SMALL_MOST = 256, FH_CLASS_COUNT = FH_SMALL_MOST / 16 + 1 };
-
 /*
- * Above, up to this many bytes, blocks are heap chunks of one exact size for every 16 bytes too, so that a thread can
- * keep freed ones on lists like those of small blocks. A chunk's usable size is 8 modulo 16; the class is 8 less.
+ * Requests up to FH_SMALL_MOST bytes live in slabs. There is a class every 16 bytes up to 256, every 32 up to 512 and
+ * every 64 up to 1,024: rounding adds an eighth at most to what is larger than 128, and a thread has 32 classes, each
+ * of which may hold a slab that is mostly free. Class 0 exists only so that a class's bytes index its bin; it stays
+ * empty, as do the places of sizes between two classes.
  */
-enum { FH_CACHED_MOST = 1024, FH_CACHED_COUNT = FH_CACHED_MOST / 16 + 1 };
+enum { FH_FINE_MOST = 256, FH_MIDDLING_MOST = 512, FH_SMALL_MOST = 1024 };
+enum { FH_CLASS_COUNT = FH_SMALL_MOST / 16 + 1 };
 
-/* Usable bytes of the blocks of a class. */
-FH_INLINE size_t fh_class_usable(size_t class_bytes)
+/* The class of a request that is larger than FH_FINE_MOST: off the straight line of malloc. */
+FH_INLINE size_t fh_class_size_coarse(size_t request_bytes)
 {
-    return class_bytes <= FH_SMALL_MOST ? class_bytes : class_bytes + 8;
+    return fh_align_up(request_bytes, request_bytes > FH_MIDDLING_MOST ? 64 : 32);
 }
-
-FH_INLINE size_t fh_class_size(size_t request_bytes) { return fh_align_up(request_bytes, FH_ALIGNMENT); }
+/* The class of a request of FH_SMALL_MOST bytes at most, which is also what its block can hold. */
+FH_INLINE size_t fh_class_size(size_t request_bytes)
+{
+    if (FH_UNLIKELY(request_bytes > FH_FINE_MOST)) return fh_class_size_coarse(request_bytes);
+    return fh_align_up(request_bytes, FH_ALIGNMENT);
+}
+/* For each class, from small to large: the bytes of its blocks. */
+#define FH_EACH_CLASS(size) \
+    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size = fh_class_size(size + 1))
 
 /*
  * Blocks of s bytes stand where the address modulo 64 KiB is a multiple of s, in every slab of whatever size and place.
@@ -41,7 +47,7 @@ FH_INLINE bool fh_is_small_aligned(size_t request_bytes, size_t alignment)
 }
 FH_INLINE size_t fh_class_size_aligned(size_t request_bytes, size_t alignment)
 {
-    return fh_align_up(fh_max(request_bytes, 1), fh_max(alignment, FH_ALIGNMENT));
+    return fh_class_size(fh_align_up(fh_max(request_bytes, 1), fh_max(alignment, FH_ALIGNMENT)));
 }
 FH_STATIC_ASSERT((FH_SMALL_MOST & (FH_SMALL_MOST - 1)) == 0, "rounding up to an alignment stays within the classes");
 

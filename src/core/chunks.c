@@ -31,28 +31,9 @@ void fh_chunk_note_resized(const void *pointer, size_t usable_before)
     if (state) state->chunk_bytes += usable_of(pointer) - usable_before;
 }
 
-/* One that the cache has of this class or of the next two: to cut a new one from a hole takes longer than all these
- * looks, and leaves more bytes in front of it and behind than they are larger. */
-FH_NOINLINE static void *take_aligned(struct fh_state *state, size_t class_bytes, size_t alignment)
-{
-    size_t most = fh_min(class_bytes + 2 * FH_ALIGNMENT, FH_CACHED_MOST);
-    for (size_t size = class_bytes; size <= most; size += FH_ALIGNMENT) {
-        void *kept = fh_cache_take_aligned(fh_cache_bin_of(&state->cache, size), size, alignment);
-        if (kept) return kept;
-    }
-    return NULL;
-}
-
 void *fh_chunk_take_kept(struct fh_state *state, size_t request_bytes, size_t alignment)
 {
-    if (request_bytes <= FH_CACHED_MOST) {
-        size_t class_bytes = fh_class_size(request_bytes);
-        if (class_bytes <= FH_SMALL_MOST) return NULL;
-        struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
-        if (bin->head && (uintptr_t)bin->head % alignment == 0) return fh_cache_take_checked(bin, class_bytes);
-        return alignment > FH_ALIGNMENT ? take_aligned(state, class_bytes, alignment) : NULL;
-    }
-    if (request_bytes > FH_MEDIUM_MOST) return NULL;
+    if (request_bytes <= FH_SMALL_MOST || request_bytes > FH_MEDIUM_MOST) return NULL;
     void *kept = alignment <= FH_ALIGNMENT ? fh_medium_take(&state->medium, request_bytes)
                                            : fh_medium_take_aligned(&state->medium, request_bytes, alignment);
     if (kept) fh_chunk_store_publish(state);
@@ -61,13 +42,6 @@ void *fh_chunk_take_kept(struct fh_state *state, size_t request_bytes, size_t al
 
 FH_INLINE bool keep(struct fh_state *state, void *pointer, size_t usable_bytes)
 {
-    size_t class_bytes = fh_align_down(usable_bytes, FH_ALIGNMENT);
-    if (FH_LIKELY(class_bytes <= FH_CACHED_MOST)) {
-        struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
-        if (class_bytes <= FH_SMALL_MOST || bin->room <= 0) return false;
-        fh_cache_put(bin, pointer);
-        return true;
-    }
     bool kept = fh_medium_put(&state->medium, pointer, usable_bytes);
     if (FH_UNLIKELY(state->medium.until_look == 0)) fh_chunk_store_look(state);
     if (!kept) return false;
@@ -98,16 +72,13 @@ void *fh_chunk_alloc_fresh(struct fh_state *state, size_t request_bytes, size_t 
 {
     *zeroed = false;
     if (request_bytes > FH_CHUNK_MOST || alignment > FH_CHUNK_MOST) return NULL;
-    /* Of the exact size of its class, so that it can be kept for the next request of the class. */
-    if (request_bytes <= FH_CACHED_MOST && request_bytes > FH_SMALL_MOST)
-        request_bytes = fh_class_usable(fh_class_size(request_bytes));
     if (FH_UNLIKELY(state && state->moves.on && alignment <= FH_ALIGNMENT)) {
         fh_moves_step(state); /* a thread that never asks again must not go on like this for ever */
         void *apart = state->moves.on ? fh_heap_alloc_apart(state->heap, request_bytes) : NULL;
         if (apart) return apart;
     }
     if (FH_UNLIKELY(state && state->draining)) fh_return_end_drain(state);
-    if (state && request_bytes > FH_CACHED_MOST) {
+    if (state && request_bytes > FH_SMALL_MOST) {
         fh_chunk_store_note_miss(state, request_bytes);
         bool much = fh_chunk_store_holds_much(state);
         void *again = FH_UNLIKELY(much) ? fh_chunk_store_alloc(state, request_bytes, alignment) : NULL;
@@ -159,13 +130,4 @@ void fh_chunk_give_back(struct fh_state *state, void *pointer)
 {
     state->chunk_bytes -= usable_of(pointer);
     fh_heap_free(fh_heaps_get(fh_entry_owner(fh_pagemap_get(pointer))), pointer);
-}
-
-void fh_chunk_flush_cache(struct fh_state *state)
-{
-    for (size_t size = FH_SMALL_MOST + FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT) {
-        struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, size);
-        while (bin->head) fh_chunk_give_back(state, fh_cache_take_checked(bin, size));
-    }
-    fh_chunk_store_empty(state);
 }

@@ -135,12 +135,11 @@ void fh_chunk_free_plainly(struct fh_state *state, void *pointer, uint32_t entry
 void fh_chunk_release(struct fh_state *state, void *pointer, uint32_t entry);
 /* The size of a block has changed where it stands. */
 void fh_chunk_note_resized(const void *pointer, size_t usable_before);
-/* What the thread keeps: lists by exact size up to FH_CACHED_MOST, a coarser store above. An aligned request takes one
- * of the first few that happens to be aligned, as blocks freed by the same code are. NULL when nothing fits. */
+/* What the thread keeps. An aligned request takes one of the first few that happens to be aligned, as blocks freed by
+ * the same code are. NULL when nothing fits. */
 void *fh_chunk_take_kept(struct fh_state *state, size_t request_bytes, size_t alignment);
 /* Keeps the block in the thread's cache; false when there is no room. */
 bool fh_chunk_keep(struct fh_state *state, void *pointer, size_t usable_bytes);
-void fh_chunk_flush_cache(struct fh_state *state);
 /* One that a thread kept: to its heap. */
 void fh_chunk_give_back(struct fh_state *state, void *pointer);
 

@@ -134,7 +134,7 @@ static void rebuild_slab(struct fh_slab *slab)
 {
     struct fh_state *state = fh_slab_is_sound(slab) ? fh_state_by_id(fh_slab_owner_id(slab)) : NULL;
     if (!state || state->status != FH_STATE_TORN) return;
-    fh_pagemap_set(slab, (size_t)1 << slab->shift, slab->entry);
+    fh_pagemap_set(slab, fh_slab_span(slab), slab->entry);
     fh_slab_rebuild(&state->slabs, slab);
 }
 

@@ -38,12 +38,10 @@ static size_t held(struct fh_state *state, size_t class_bytes)
 static struct holding measure(struct fh_state *state)
 {
     struct holding sum = {0, state->medium.bytes};
-    for (size_t size = FH_SMALL_MOST + FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT)
-        sum.kept += held(state, size) * fh_class_usable(size);
     /* Others' chunks were freed here: what they count for is over. */
     if ((ptrdiff_t)(state->chunk_bytes - sum.kept) < 0) state->chunk_bytes = sum.kept;
     sum.live = state->chunk_bytes - sum.kept;
-    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
+    FH_EACH_CLASS(size) {
         const struct fh_slab_class *class = fh_slab_class_of(&state->slabs, size);
         size_t kept = held(state, size), out = class->carved - class->listed;
         size_t live = out > kept ? out - kept : 0; /* some that it keeps may be of others' slabs (remote.c) */

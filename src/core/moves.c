@@ -12,7 +12,9 @@
 #include "state.h"
 
 enum {
-    DENSITIES = 64,      /* steps in which the slabs of a class are told apart */
+    DENSITIES = 8,       /* steps in which the slabs of a class are told apart, */
+    HEIGHTS = 32,        /* and in which their places are */
+    WASTEFUL = 16,       /* a slab of which a larger part can hold nothing is the first to leave */
     WORTH_IT = 32 << 10, /* free bytes of a class beyond those known, and */
     WORTH_SHARE = 16,    /* this part of it at least, or its slabs stay */
     CACHE_BYTES = 16,    /* capacity of the cache meanwhile: next to nothing, but not off */
@@ -57,7 +59,7 @@ void fh_moves_end(struct fh_state *state)
     struct fh_moves *moves = &state->moves;
     if (!moves->on) return;
     moves->on = false;
-    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT)
+    FH_EACH_CLASS(size)
         while (!fh_list_is_empty(leaving_of(state, size))) stay(leaving_of(state, size)->next);
     if (state->cache_bytes != CACHE_BYTES) return; /* somebody has set it since */
     fh_state_set_cache_bytes(state, moves->cache_bytes);
@@ -76,35 +78,61 @@ struct fh_slab *fh_moves_take_back(struct fh_state *state, size_t class_bytes)
 }
 
 static size_t live_of(const struct fh_slab *slab) { return (size_t)slab->carved - slab->free_count; }
-static size_t density_of(const struct fh_slab *slab) { return live_of(slab) * (DENSITIES - 1) / slab->capacity; }
+/* A small slab, or a piece of one that was cut up, holds few large objects beside its header: as good as empty. */
+static size_t density_of(const struct fh_slab *slab)
+{
+    size_t bytes = fh_slab_span(slab), unused = bytes - (size_t)slab->capacity * slab->class_bytes;
+    return unused > bytes / WASTEFUL ? 0 : live_of(slab) * (DENSITIES - 1) / slab->capacity;
+}
+
+static void leave(struct fh_state *state, struct fh_slab *slab)
+{
+    fh_list_remove(&slab->link);
+    fh_list_push_front(leaving_of(state, slab->class_bytes), &slab->link);
+    slab->is_leaving = 1;
+}
+
+/* Those with live objects of a density from `least` to `most`, `from` some address on, leave if they have no more room
+ * than is left; what is left then. */
+static size_t let_leave(struct fh_state *state, struct fh_list *usable, size_t least, size_t most, uintptr_t from,
+                        size_t room)
+{
+    for (struct fh_list *link = usable->next, *next; link != usable; link = next) {
+        struct fh_slab *slab = FH_CONTAINER(link, struct fh_slab, link);
+        size_t density = density_of(slab);
+        next = link->next;
+        bool is_meant = live_of(slab) && density >= least && density <= most && (uintptr_t)slab >= from;
+        if (!is_meant || slab->capacity > room) continue;
+        room -= slab->capacity;
+        leave(state, slab);
+    }
+    return room;
+}
 
 /*
  * Slabs leave, the sparsest first, as long as their whole capacity is less than what is free in the class: what is live
- * in them then fits the free places of those that stay. Two passes over the slabs, the first counts them by density.
+ * in them then fits the free places of those that stay. Of those that are alike the higher ones leave, so that what
+ * stays of several classes is neighbours, with no free chunks between. At the end small ones leave that are denser, or
+ * a large one's worth of places would be left in each class.
  */
 static void let_sparse_leave(struct fh_state *state, size_t class_bytes)
 {
     size_t by_density[DENSITIES] = {0}, unused = 0, limit = 0;
-    struct fh_list *usable = &fh_slab_class_of(&state->slabs, class_bytes)->usable, *link, *next;
-    for (link = usable->next; link != usable; link = link->next) {
+    uintptr_t lowest = UINTPTR_MAX, highest = 0;
+    struct fh_list *usable = &fh_slab_class_of(&state->slabs, class_bytes)->usable;
+    for (struct fh_list *link = usable->next; link != usable; link = link->next) {
         const struct fh_slab *slab = FH_CONTAINER(link, struct fh_slab, link);
         unused += slab->capacity - live_of(slab);
         if (live_of(slab)) by_density[density_of(slab)] += slab->capacity;
+        lowest = fh_min(lowest, (uintptr_t)slab);
+        highest = fh_max(highest, (uintptr_t)slab);
     }
-    size_t budget = unused;
-    while (limit < DENSITIES && by_density[limit] <= budget) budget -= by_density[limit++];
-    size_t partly = budget, left = unused;
-    for (link = usable->next; link != usable; link = next) {
-        struct fh_slab *slab = FH_CONTAINER(link, struct fh_slab, link);
-        next = link->next;
-        size_t density = density_of(slab);
-        if (!live_of(slab) || density > limit || (density == limit && slab->capacity > partly)) continue;
-        if (density == limit) partly -= slab->capacity;
-        left -= slab->capacity;
-        fh_list_remove(link);
-        fh_list_push_front(leaving_of(state, class_bytes), link);
-        slab->is_leaving = 1;
-    }
+    for (size_t sum = 0; limit < DENSITIES && (sum += by_density[limit]) <= unused;) limit++;
+    size_t left = unused;
+    if (limit > 0) left = let_leave(state, usable, 0, limit - 1, 0, left);
+    for (size_t part = HEIGHTS; limit < DENSITIES && part-- > 0;)
+        left = let_leave(state, usable, limit, limit, lowest + (highest - lowest) / HEIGHTS * part, left);
+    left = let_leave(state, usable, limit + 1, DENSITIES, 0, left);
     state->moves.spare_bytes[class_bytes / FH_ALIGNMENT] = left * class_bytes;
 }
 
@@ -153,10 +181,8 @@ bool fh_moves_should_move(struct fh_state *state, void *pointer)
 void *fh_moves_move(struct fh_state *state, void *pointer)
 {
     if (!fh_moves_should_move(state, pointer)) return NULL;
-    size_t usable = fh_core_usable(pointer), class_bytes = fh_align_down(usable, FH_ALIGNMENT);
-    /* Of the same class: above FH_SMALL_MOST, a class's blocks have 8 bytes more than it is called by. */
-    bool has_class = class_bytes > FH_SMALL_MOST && class_bytes <= FH_CACHED_MOST;
-    void *moved = fh_core_malloc(has_class ? class_bytes : usable);
+    size_t usable = fh_core_usable(pointer);
+    void *moved = fh_core_malloc(usable);
     if (!moved) return NULL;
     FH_ASSERT(fh_core_usable(moved) >= usable);
     memcpy(moved, pointer, usable);

@@ -43,9 +43,10 @@ static void cut(struct fh_state *state, struct fh_slab *slab)
     if (!fh_heap_hold(heap)) return;
     for (uint32_t i = 0; i < plan.count; i++)
         parts[i] = (struct fh_heap_part){plan.pieces[i].offset, plan.pieces[i].bytes};
+    uint32_t frees = slab->free_count;
     /* All of it with the heap's lock held: a fork waits for that, and finds either the whole or the pieces. */
     fh_slab_do_cut(&state->slabs, slab, &plan);
-    fh_heap_cut_slab(heap, slab, parts, plan.count);
+    fh_heap_cut_slab(heap, slab, parts, plan.count, frees);
     fh_heap_let_go(heap);
 }
 
@@ -114,7 +115,7 @@ static void stop_cutting(struct fh_state *state)
 static size_t listed_bytes(struct fh_state *state)
 {
     size_t listed = 0;
-    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT)
+    FH_EACH_CLASS(size)
         listed += fh_slab_class_of(&state->slabs, size)->listed * size;
     return listed;
 }
@@ -170,7 +171,7 @@ void fh_return_step(struct fh_state *state)
         state->return_epoch = epoch;
         fh_small_drain_inbox(state);
         fh_small_flush_cache(state);
-        fh_chunk_flush_cache(state);
+        fh_chunk_store_empty(state);
         fh_state_publish(state);
     }
     if (state->cutting) {

@@ -136,7 +136,7 @@ void *fh_core_malloc(size_t request_bytes)
     if (FH_LIKELY(state != NULL)) {
         void *block = NULL;
         if (FH_LIKELY(request_bytes - 1 < FH_SMALL_MOST)) block = fh_small_alloc(state, fh_class_size(request_bytes));
-        else if (request_bytes > FH_CACHED_MOST) block = fh_chunk_take_kept(state, request_bytes, FH_ALIGNMENT);
+        else if (request_bytes > FH_SMALL_MOST) block = fh_chunk_take_kept(state, request_bytes, FH_ALIGNMENT);
         if (!block && request_bytes > FH_SMALL_MOST && request_bytes < FH_MMAP_THRESHOLD_START &&
             request_bytes < fh_load_relaxed(&fh_options.mmap_threshold)) /* a learned one is never lower */
             block = fh_chunk_alloc_fresh(state, request_bytes, FH_ALIGNMENT, &zeroed);
@@ -213,7 +213,7 @@ FH_NOINLINE static bool free_sampled(void *pointer, uint32_t entry)
     if (kind == FH_PAGE_HEAP) {
         size_t usable = fh_chunk_check(pointer, entry);
         fh_sampling_freed(pointer);
-        if (!fh_sampling_keep(state, pointer, usable)) fh_chunk_release(state, pointer, entry);
+        if (!fh_chunk_keep(state, pointer, usable)) fh_chunk_release(state, pointer, entry);
         return true;
     }
     if (kind != FH_PAGE_SLAB || fh_entry_owner(entry) == state->id) return false;
@@ -296,7 +296,7 @@ static bool resize_in_place(void *pointer, uint32_t entry, size_t usable, size_t
             return true;
         if (request_bytes > FH_CHUNK_MOST) return false;
         /* A small one belongs into a slab. */
-        if (request_bytes <= FH_SMALL_MOST && usable > FH_CACHED_MOST) return false;
+        if (request_bytes <= FH_SMALL_MOST && usable > FH_SMALL_MOST) return false;
         if (!fh_heap_resize(fh_heaps_get(fh_entry_owner(entry)), pointer, request_bytes,
                             with_slack(usable, request_bytes)))
             return false;

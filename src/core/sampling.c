@@ -40,7 +40,7 @@ static double draw_bytes(struct fh_sampling *sampling)
 /* Blocks of a class that fit before it: none with the probability that the first is chosen. */
 static uint32_t draw_blocks(struct fh_sampling *sampling, size_t class_bytes)
 {
-    double blocks = draw_bytes(sampling) / (double)fh_class_usable(class_bytes);
+    double blocks = draw_bytes(sampling) / (double)class_bytes;
     return blocks < UINT32_MAX - 1 ? (uint32_t)blocks : UINT32_MAX - 1;
 }
 
@@ -58,16 +58,14 @@ bool fh_sampling_begin(struct fh_state *state)
         if (!seed) fh_os_random(&seed, sizeof seed);
         made->random = seed + ((uint64_t)state->id << 32);
         made->bytes_left = (uint64_t)draw_bytes(made);
-        for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT)
+        FH_EACH_CLASS(size)
             made->blocks_left[size / FH_ALIGNMENT] = draw_blocks(made, size);
         state->sampling = made;
     }
     struct fh_sampling *sampling = state->sampling;
     sampling->capacity_bytes = fh_load_relaxed(&fh_options.cache_bytes);
-    for (size_t i = 0; i < FH_CACHED_COUNT; i++) {
+    for (size_t i = 0; i < FH_CLASS_COUNT; i++) {
         sampling->capacity[i] = (uint32_t)fh_cache_capacity(fh_max(i, 1) * FH_ALIGNMENT, sampling->capacity_bytes);
-        sampling->freed[i] = NULL;
-        sampling->freed_count[i] = 0;
     }
     fh_cache_set_aside(&state->cache, sampling->capacity_bytes);
     return true;
@@ -165,50 +163,14 @@ static void *alloc_small(struct fh_state *state, size_t class_bytes, size_t alig
     return fh_cache_take_checked(bin, class_bytes);
 }
 
-/* From the chunks that were freed to where malloc pops them. */
-static void refill_chunks(struct fh_state *state, size_t class_bytes)
-{
-    struct fh_sampling *sampling = state->sampling;
-    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
-    size_t i = class_bytes / FH_ALIGNMENT;
-    uint32_t most = most_unseen(sampling, class_bytes), count = 0;
-    while (sampling->freed[i] && count < most) {
-        void *block = sampling->freed[i];
-        if (FH_UNLIKELY(!fh_guard_follow(block, &sampling->freed[i])))
-            fh_fault(FH_FAULT_DAMAGED_LINK, block, fh_class_usable(class_bytes), (struct fh_place){"a chunk", 0, -1});
-        fh_cache_put(bin, block);
-        count++;
-    }
-    sampling->freed_count[i] -= count;
-    sampling->blocks_left[i] -= count;
-    fh_sampling_publish_class(state, class_bytes);
-}
-
-static void *alloc_chunk_of_class(struct fh_state *state, size_t class_bytes, size_t alignment, bool *zeroed,
-                                  bool *chosen)
-{
-    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
-    if (!bin->head && state->sampling->freed_count[class_bytes / FH_ALIGNMENT]) refill_chunks(state, class_bytes);
-    void *kept = fh_cache_take_aligned(bin, class_bytes, alignment);
-    if (kept) return kept;
-    *chosen = count_block(state->sampling, class_bytes);
-    return fh_chunk_alloc(state, class_bytes, alignment, zeroed);
-}
-
 void *fh_sampling_alloc(struct fh_state *state, size_t request_bytes, size_t alignment, bool *zeroed,
                         struct fh_sampling_choice *choice)
 {
     *zeroed = false;
-    if (request_bytes > FH_CACHED_MOST) return NULL;
-    size_t class_bytes = fh_class_size(fh_max(request_bytes, 1));
-    if (request_bytes <= FH_SMALL_MOST) {
-        if (!fh_is_small_aligned(request_bytes, alignment)) return NULL;
-        class_bytes = fh_class_size_aligned(request_bytes, alignment);
-    }
-    void *pointer = class_bytes <= FH_SMALL_MOST
-                        ? alloc_small(state, class_bytes, alignment, zeroed, &choice->chosen)
-                        : alloc_chunk_of_class(state, class_bytes, alignment, zeroed, &choice->chosen);
-    if (pointer && (choice->chosen || fh_sampling_mode.all)) choice->usable_bytes = fh_class_usable(class_bytes);
+    if (!fh_is_small_aligned(request_bytes, alignment)) return NULL;
+    size_t class_bytes = fh_class_size_aligned(request_bytes, alignment);
+    void *pointer = alloc_small(state, class_bytes, alignment, zeroed, &choice->chosen);
+    if (pointer && (choice->chosen || fh_sampling_mode.all)) choice->usable_bytes = class_bytes;
     return pointer;
 }
 
@@ -236,16 +198,6 @@ static void *take_small(struct fh_state *state, struct fh_cache_bin *bin, size_t
     return FH_LIKELY(bin->head != NULL) ? fh_cache_take_checked(bin, class_bytes) : NULL;
 }
 
-static void *take_chunk_of_class(struct fh_state *state, struct fh_cache_bin *bin, size_t class_bytes, bool *zeroed)
-{
-    if (state->sampling->freed_count[class_bytes / FH_ALIGNMENT]) refill_chunks(state, class_bytes);
-    if (bin->head) return fh_cache_take_checked(bin, class_bytes);
-    void *block = alloc_from_own_heap(state, fh_class_usable(class_bytes), zeroed);
-    if (block && FH_UNLIKELY(count_block(state->sampling, class_bytes)))
-        fh_sampling_report(block, fh_class_usable(class_bytes), true);
-    return block;
-}
-
 /* Beyond 1 KiB; counted when it is known how large it is. */
 static void *take_medium(struct fh_state *state, size_t request_bytes, bool *zeroed)
 {
@@ -265,12 +217,11 @@ void *fh_sampling_take(size_t request_bytes, bool *zeroed)
     struct fh_state *state = fh_state_if_sampled();
     *zeroed = false;
     if (!state || fh_sampling_mode.all) return NULL;
-    if (request_bytes > FH_CACHED_MOST) return take_medium(state, request_bytes, zeroed);
+    if (request_bytes > FH_SMALL_MOST) return take_medium(state, request_bytes, zeroed);
     size_t class_bytes = fh_class_size(fh_max(request_bytes, 1));
     struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
     if (bin->head) return fh_cache_take_checked(bin, class_bytes); /* realloc comes here without a look at the bin */
-    return class_bytes <= FH_SMALL_MOST ? take_small(state, bin, class_bytes)
-                                        : take_chunk_of_class(state, bin, class_bytes, zeroed);
+    return take_small(state, bin, class_bytes);
 }
 
 void fh_sampling_count(struct fh_state *state, size_t usable_bytes, struct fh_sampling_choice *choice)
@@ -302,56 +253,26 @@ void fh_sampling_count_again(void *pointer)
     if (choice.usable_bytes) fh_sampling_report(pointer, choice.usable_bytes, choice.chosen);
 }
 
-bool fh_sampling_keep(struct fh_state *state, void *pointer, size_t usable_bytes)
-{
-    size_t class_bytes = fh_align_down(usable_bytes, FH_ALIGNMENT), i = class_bytes / FH_ALIGNMENT;
-    struct fh_sampling *sampling = state->sampling;
-    if (class_bytes > FH_CACHED_MOST) return fh_chunk_keep(state, pointer, usable_bytes);
-    if (class_bytes <= FH_SMALL_MOST) return false;
-    struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, class_bytes);
-    if ((int32_t)(sampling->freed_count[i] - sampling->capacity[i]) >= bin->room) return false;
-    if (FH_LIKELY(sampling->blocks_left[i] && !fh_sampling_mode.all)) {
-        sampling->blocks_left[i]--;
-        fh_cache_put(bin, pointer);
-        return true;
-    }
-    fh_guard_link(pointer, sampling->freed[i]);
-    sampling->freed[i] = pointer;
-    sampling->freed_count[i]++;
-    fh_sampling_publish_class(state, class_bytes);
-    return true;
-}
-
 void fh_sampling_publish_class(struct fh_state *state, size_t class_bytes)
 {
     size_t i = class_bytes / FH_ALIGNMENT;
-    int32_t held = -fh_cache_bin_of(&state->cache, class_bytes)->room;
-    if (class_bytes <= FH_SMALL_MOST)
-        held += (int32_t)state->sampling->capacity[i] - fh_cache_free_bin(&state->cache, class_bytes)->room;
-    else held += (int32_t)state->sampling->freed_count[i];
-    fh_store_relaxed(&state->published.cached[i], (uint32_t)held);
+    int32_t unpopped = -fh_cache_bin_of(&state->cache, class_bytes)->room;
+    int32_t freed = (int32_t)state->sampling->capacity[i] - fh_cache_free_bin(&state->cache, class_bytes)->room;
+    fh_store_relaxed(&state->published.cached[i], (uint32_t)(unpopped + freed));
 }
 
 void fh_sampling_publish(struct fh_state *state)
 {
-    for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT)
+    FH_EACH_CLASS(size)
         fh_sampling_publish_class(state, size);
 }
 
 void fh_sampling_flush(struct fh_state *state)
 {
     struct fh_sampling *sampling = state->sampling;
-    for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT) {
+    FH_EACH_CLASS(size) {
         size_t i = size / FH_ALIGNMENT;
         uint32_t unused = (uint32_t)-fh_cache_bin_of(&state->cache, size)->room;
         sampling->blocks_left[i] += (uint32_t)fh_min(unused, UINT32_MAX - 1 - sampling->blocks_left[i]);
-        while (sampling->freed[i]) {
-            void *block = sampling->freed[i];
-            if (FH_UNLIKELY(!fh_guard_follow(block, &sampling->freed[i])))
-                fh_fault(FH_FAULT_DAMAGED_LINK, block, fh_class_usable(size), (struct fh_place){"a chunk", 0, -1});
-            fh_guard_unmark(block);
-            fh_heap_free(fh_heaps_get(fh_entry_owner(fh_pagemap_get(block))), block);
-        }
-        sampling->freed_count[i] = 0;
     }
 }

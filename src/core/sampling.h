@@ -9,8 +9,7 @@
  * (cache.h, FH_CACHE_ASIDE), from which malloc's is refilled when it is empty: so every block that malloc pops has been
  * counted, and both fast paths run the instructions they always run. The chosen block itself comes the slow way, as a
  * chunk even if it is small: so its free comes the slow way too, by the page map, and only there are chosen blocks
- * looked up. Freed chunks come the slow way too, so they are counted when they are kept, up to the next chosen one, and
- * go straight to malloc's bin. Blocks beyond 1 KiB come the slow way always, and are counted one by one.
+ * looked up. Blocks beyond 1 KiB come the slow way always, and are counted one by one.
  *
  * What is done with a chosen block is the business of the hooks, in the layer above. They are called without any lock.
  */
@@ -23,13 +22,11 @@
 
 /* How allocations of a thread state are chosen; in a mapping of its own, touched by the state's thread alone. */
 struct fh_sampling {
-    uint64_t random;                       /* state of the generator */
-    uint64_t bytes_left;                   /* beyond 1 KiB: bytes until the next chosen block */
-    size_t capacity_bytes;                 /* what may be kept of each class, */
-    uint32_t capacity[FH_CACHED_COUNT];    /* in blocks */
-    uint32_t blocks_left[FH_CACHED_COUNT]; /* by class: blocks until the next chosen one, less those in malloc's bin */
-    uint32_t freed_count[FH_CACHED_COUNT]; /* classes that are chunks: freed, waiting to be counted and taken again */
-    void *freed[FH_CACHED_COUNT];          /* (guard.h links) */
+    uint64_t random;                      /* state of the generator */
+    uint64_t bytes_left;                  /* beyond 1 KiB: bytes until the next chosen block */
+    size_t capacity_bytes;                /* what may be kept of each class, */
+    uint32_t capacity[FH_CLASS_COUNT];    /* in blocks */
+    uint32_t blocks_left[FH_CLASS_COUNT]; /* by class: blocks until the next chosen one, less those in malloc's bin */
 };
 
 struct fh_sampling_mode {
@@ -91,14 +88,10 @@ FH_INLINE void fh_sampling_freed(void *pointer)
 {
     if (FH_UNLIKELY(fh_sampling_is_on() && fh_load_relaxed(fh_sampling_mark_of(pointer)))) fh_sampling_forget(pointer);
 }
-/* Keeps a freed block that is a chunk; false when there is no room. One of up to 1 KiB that need not be the next chosen
- * one is counted now, and goes where malloc pops it. */
-bool fh_sampling_keep(struct fh_state *state, void *pointer, size_t usable_bytes);
-
 /* As fh_state_publish_class and fh_state_publish. */
 void fh_sampling_publish_class(struct fh_state *state, size_t class_bytes);
 void fh_sampling_publish(struct fh_state *state);
-/* What malloc's bins hold is about to go back: as if it had not been counted. Gives back freed chunks. */
+/* What malloc's bins hold is about to go back: as if it had not been counted. */
 void fh_sampling_flush(struct fh_state *state);
 
 #endif

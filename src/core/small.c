@@ -27,7 +27,7 @@ static struct fh_slab *open_slab(struct fh_state *state, size_t class_bytes)
     settle_first();
     unsigned shift = fh_slab_next_shift(&state->slabs, class_bytes);
     fh_return_demand(state);
-    for (;; shift -= 2) {
+    for (;; shift--) {
         void *base = fh_heap_alloc_slab(state->heap, (size_t)1 << shift);
         if (base) return fh_slab_open(&state->slabs, base, shift, (uint32_t)class_bytes, state->heap->id, false);
         if (shift == FH_SLAB_SHIFT_LEAST) break;
@@ -72,7 +72,7 @@ uint32_t fh_small_end_run(struct fh_state *state, size_t class_bytes)
 
 void fh_small_end_runs(struct fh_state *state)
 {
-    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) fh_small_end_run(state, size);
+    FH_EACH_CLASS(size) fh_small_end_run(state, size);
 }
 
 static void release_slab(struct fh_state *state, struct fh_slab *slab)
@@ -110,7 +110,7 @@ void fh_small_slab_changed(struct fh_state *state, struct fh_run *run)
 
 void fh_small_release_empty(struct fh_state *state)
 {
-    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
+    FH_EACH_CLASS(size) {
         struct fh_list *usable = &fh_slab_class_of(&state->slabs, size)->usable, *link = usable->next;
         while (link != usable) {
             struct fh_slab *slab = FH_CONTAINER(link, struct fh_slab, link);
@@ -137,7 +137,7 @@ FH_INLINE void put_own(struct fh_state *state, void *pointer, uint32_t entry, si
         if (FH_UNLIKELY(state->cutting)) leave_run(state, entry & FH_ENTRY_SIZE_MASK);
         struct fh_slab *slab = fh_slab_of(pointer, entry);
         if (FH_LIKELY(run->bytes != 0)) count_run(state, run, place);
-        *run = (struct fh_run){slab, 1u << slab->shift, slab->free_count};
+        *run = (struct fh_run){slab, (uint32_t)fh_slab_span(slab), slab->free_count};
         if (FH_UNLIKELY(state->cutting)) fh_return_enter_slab(state, slab);
     }
     if (FH_UNLIKELY(!fh_slab_has_carved(run->slab, pointer))) fh_misuse(pointer, entry);
@@ -215,7 +215,7 @@ static void flush_bin(struct fh_state *state, struct fh_cache_bin *bin, size_t c
 
 void fh_small_flush_cache(struct fh_state *state)
 {
-    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
+    FH_EACH_CLASS(size) {
         flush_bin(state, fh_cache_bin_of(&state->cache, size), size);
         if (fh_state_is_sampled(state)) flush_bin(state, fh_cache_free_bin(&state->cache, size), size);
     }
@@ -223,7 +223,7 @@ void fh_small_flush_cache(struct fh_state *state)
 
 void fh_small_forget_others(struct fh_state *state)
 {
-    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
+    FH_EACH_CLASS(size) {
         struct fh_cache_bin *bin = fh_cache_bin_of(&state->cache, size);
         void *before = NULL, *next;
         for (void *block = bin->head; block; block = next) {

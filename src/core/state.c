@@ -236,13 +236,13 @@ void fh_state_publish(struct fh_state *state)
         fh_sampling_publish(state);
         return;
     }
-    for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT)
+    FH_EACH_CLASS(size)
         fh_state_publish_class(state, size, fh_cache_bin_of(&state->cache, size)->room);
 }
 
 void fh_state_set_cache_bytes(struct fh_state *state, size_t bytes)
 {
-    for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT)
+    FH_EACH_CLASS(size)
         fh_cache_bin_of(&state->cache, size)->room +=
             fh_cache_capacity(size, bytes) - fh_cache_capacity(size, state->cache_bytes);
     state->cache_bytes = bytes;
@@ -254,7 +254,7 @@ void fh_state_flush(struct fh_state *state)
     if (fh_state_is_sampled(state)) fh_sampling_flush(state);
     fh_small_flush_cache(state);
     fh_remote_flush(state);
-    fh_chunk_flush_cache(state);
+    fh_chunk_store_empty(state);
     fh_state_publish(state);
 }
 

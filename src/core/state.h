@@ -76,7 +76,7 @@ struct fh_run {
 
 /* What a thread holds besides slabs, as of its last slow step; counters that others may read. */
 struct fh_state_published {
-    uint32_t cached[FH_CACHED_COUNT];        /* blocks in its cache, by class */
+    uint32_t cached[FH_CLASS_COUNT];        /* blocks in its cache, by class */
     size_t medium_bytes, medium_blocks;      /* usable bytes of medium blocks in its cache */
     size_t outgoing_bytes, outgoing_objects; /* small blocks on their way */
 };

@@ -389,7 +389,8 @@ static struct fh_chunk *tile(struct fh_chunk *whole, size_t from, size_t to, boo
     return chunk;
 }
 
-void fh_heap_cut_slab(struct fh_heap *heap, void *slab, const struct fh_heap_part *parts, size_t count)
+void fh_heap_cut_slab(struct fh_heap *heap, void *slab, const struct fh_heap_part *parts, size_t count,
+                      uint32_t frees)
 {
     struct fh_chunk *whole = fh_chunk_of_slab(slab);
     uint64_t content = fh_chunk_read(whole);
@@ -416,6 +417,7 @@ void fh_heap_cut_slab(struct fh_heap *heap, void *slab, const struct fh_heap_par
     fh_count_add(&heap->used_chunks, count + gaps - 1);
     fh_fetch_add_relaxed(&heap->slab_chunks, count - 1);
     fh_fetch_sub_relaxed(&heap->slab_bytes, size - kept);
+    if (FH_UNLIKELY(heap->returning)) fh_heap_earn(heap, frees);
     for (size_t i = 0; i < gaps; i++) largest = fh_max(largest, fh_heap_release_chunk(heap, gap[i]));
     fh_heap_maybe_trim(heap, largest);
 }
@@ -425,7 +427,7 @@ void fh_heap_cut_slab(struct fh_heap *heap, void *slab, const struct fh_heap_par
  */
 static bool spoils_a_hole(size_t size, size_t needed)
 {
-    return needed <= COPIED_RATHER && needed <= size / 2 && size > FH_CACHED_MOST;
+    return needed <= COPIED_RATHER && needed <= size / 2 && size > FH_SMALL_MOST;
 }
 
 bool fh_heap_resize(struct fh_heap *heap, void *pointer, size_t request_bytes, size_t wanted_bytes)

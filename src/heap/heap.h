@@ -124,7 +124,8 @@ struct fh_heap_part {
 enum { FH_HEAP_PARTS_MOST = 16 };
 bool fh_heap_hold(struct fh_heap *heap);
 void fh_heap_let_go(struct fh_heap *heap);
-void fh_heap_cut_slab(struct fh_heap *heap, void *slab, const struct fh_heap_part *parts, size_t count);
+void fh_heap_cut_slab(struct fh_heap *heap, void *slab, const struct fh_heap_part *parts, size_t count,
+                      uint32_t frees);
 
 /* Makes the block at least `request_bytes` large where it stands, or shrinks it; false when it can't be done, or when
  * it is better moved out of the large hole that it stands in. A block that grows gets up to `wanted_bytes` if there is
@@ -186,6 +187,7 @@ void fh_heap_drain(struct fh_heap *heap);
 void fh_heap_settle(struct fh_heap *heap);
 
 /* A chunk has become free, or a free one larger: [chunk, chunk + size), of which a free brought `freed` bytes. */
+void fh_heap_earn(struct fh_heap *heap, uint32_t frees);
 void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size, size_t freed);
 /* After a free: goes on with a sweep, or looks whether one is due. */
 void fh_heap_look_around(struct fh_heap *heap);

@@ -215,9 +215,14 @@ static size_t give_whole(struct fh_heap *heap, struct fh_chunk *chunk, size_t mo
     return purge(heap, chunk, fh_heap_huge_within(heap, inner), most_bytes);
 }
 
+void fh_heap_earn(struct fh_heap *heap, uint32_t frees)
+{
+    heap->hole_credit = fh_min(heap->hole_credit + frees * FREE_CREDIT, CREDIT_MOST);
+}
+
 void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size, size_t freed)
 {
-    heap->hole_credit = fh_min(heap->hole_credit + FREE_CREDIT, CREDIT_MOST);
+    fh_heap_earn(heap, 1);
     if (size >= AT_ONCE && fh_chunk_dirty_bytes(chunk) >= AT_ONCE) {
         size_t most = fh_align_up(fh_max(STEP_BYTES, freed), STEP_BYTES);
         if (!heap->has_huge) fh_heap_purge_chunk(heap, chunk, most);

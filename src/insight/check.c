@@ -65,7 +65,7 @@ static void check_slab(struct check *check, struct fh_slab *slab)
     check->slabs.listed += (size_t)slab->free_count * slab->class_bytes;
     if (marked < slab->free_count) violated(check, "S1", slab, "carved is less than live + cached + free");
     else check->marked_objects += marked - slab->free_count;
-    check_pages(check, slab, (size_t)1 << slab->shift, slab->entry);
+    check_pages(check, slab, fh_slab_span(slab), slab->entry);
 }
 
 /* H2, H3 for one chunk, given what came before it; returns whether it is in use. */
@@ -214,7 +214,7 @@ static void check_leaving(struct check *check, struct fh_list *leaving)
 /* S3: at most one empty slab of a class and owner, and not a large one. */
 static void check_reserves(struct check *check, struct fh_state *state)
 {
-    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT) {
+    FH_EACH_CLASS(size) {
         struct fh_list *usable = &fh_slab_class_of(&state->slabs, size)->usable;
         unsigned empty = 0;
         for (struct fh_list *link = usable->next; link != usable; link = link->next) {
@@ -231,13 +231,8 @@ static void check_reserves(struct check *check, struct fh_state *state)
 static bool is_cacheable(const void *block, size_t class_bytes)
 {
     uint32_t entry = fh_pagemap_get(block);
-    if (class_bytes <= FH_SMALL_MOST)
-        return fh_entry_kind(entry) == FH_PAGE_SLAB && (entry & FH_ENTRY_SIZE_MASK) == class_bytes &&
-               fh_is_block_start(block, fh_block_magic((uint32_t)class_bytes));
-    const struct fh_chunk *chunk = fh_chunk_of(block);
-    if (fh_entry_kind(entry) != FH_PAGE_HEAP || !fh_chunk_is_sound(chunk)) return false;
-    uint64_t content = fh_chunk_raw_tag(chunk) & FH_TAG_CONTENT;
-    return (content & FH_CHUNK_IN_USE) && fh_chunk_size(content) - FH_CHUNK_TAG_BYTES == fh_class_usable(class_bytes);
+    return fh_entry_kind(entry) == FH_PAGE_SLAB && (entry & FH_ENTRY_SIZE_MASK) == class_bytes &&
+           fh_is_block_start(block, fh_block_magic((uint32_t)class_bytes));
 }
 
 static void check_cache_bin(struct check *check, const struct fh_cache_bin *bin, size_t class_bytes,
@@ -255,9 +250,9 @@ static void check_cache_bin(struct check *check, const struct fh_cache_bin *bin,
 
 static void check_cache(struct check *check, struct fh_state *state)
 {
-    for (size_t size = FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT) {
+    FH_EACH_CLASS(size) {
         check_cache_bin(check, fh_cache_bin_of(&state->cache, size), size, state->cache_bytes);
-        if (fh_state_is_sampled(state) && size <= FH_SMALL_MOST)
+        if (fh_state_is_sampled(state))
             check_cache_bin(check, fh_cache_free_bin(&state->cache, size), size, state->sampling->capacity_bytes);
     }
 }

@@ -91,7 +91,7 @@ static void add_state(struct fh_counters *account, struct fh_state *state, struc
     account->states++;
     if (status == FH_STATE_RUNNING) account->threads++;
     size_t heads = 0, capacity = 0;
-    for (size_t size = FH_ALIGNMENT; size <= FH_SMALL_MOST; size += FH_ALIGNMENT)
+    FH_EACH_CLASS(size)
         add_class(account, state, size, classes ? &classes[size / FH_ALIGNMENT] : NULL, &heads, &capacity);
     size_t slab_bytes = fh_load_relaxed(&state->slabs.counts.slab_bytes);
     account->metadata_bytes += heads;
@@ -101,11 +101,6 @@ static void add_state(struct fh_counters *account, struct fh_state *state, struc
 
     const struct fh_state_published *published = &state->published;
     size_t medium = fh_load_relaxed(&published->medium_bytes), blocks = fh_load_relaxed(&published->medium_blocks);
-    for (size_t size = FH_SMALL_MOST + FH_ALIGNMENT; size <= FH_CACHED_MOST; size += FH_ALIGNMENT) {
-        size_t cached = fh_load_relaxed(&published->cached[size / FH_ALIGNMENT]);
-        medium += cached * fh_class_usable(size);
-        blocks += cached;
-    }
     size_t away = fh_load_relaxed(&published->outgoing_bytes) + medium;
     account->medium_cached_bytes += medium;
     account->cached_bytes += away;

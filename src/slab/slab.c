@@ -11,8 +11,8 @@
 #include "guard.h"
 #include "pagemap.h"
 
-/* How many slabs of a class an owner has before the next one is larger. */
-enum { SMALL_SLABS = 4, MIDDLE_SLABS = 8 };
+/* How many slabs of a class an owner has before the next one is twice as large: it is a quarter of all of them then. */
+enum { ALIKE_SLABS = 4 };
 
 void fh_slab_owner_init(struct fh_slab_owner *owner, uint32_t id)
 {
@@ -23,8 +23,7 @@ void fh_slab_owner_init(struct fh_slab_owner *owner, uint32_t id)
 unsigned fh_slab_next_shift(const struct fh_slab_owner *owner, size_t class_bytes)
 {
     size_t slabs = owner->classes[class_bytes / FH_ALIGNMENT].slabs;
-    if (slabs < SMALL_SLABS) return FH_SLAB_SHIFT_LEAST;
-    return slabs < SMALL_SLABS + MIDDLE_SLABS ? FH_SLAB_SHIFT_MIDDLE : FH_SLAB_SHIFT_MOST;
+    return (unsigned)fh_min(FH_SLAB_SHIFT_LEAST + slabs / ALIKE_SLABS, FH_SLAB_SHIFT_MOST);
 }
 
 static uint64_t seal_of(const struct fh_slab *slab) { return fh_guard_seal(slab->entry, (uintptr_t)slab); }
@@ -82,25 +81,34 @@ void fh_slab_close(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t e
     FH_ASSERT(fh_slab_is_empty(slab));
     if (fh_list_is_linked(&slab->link)) fh_list_remove(&slab->link);
     fh_slab_count(owner, slab, (size_t)FH_SLAB_LEAVES);
-    fh_pagemap_set(slab, (size_t)1 << slab->shift, entry);
+    fh_pagemap_set(slab, fh_slab_span(slab), entry);
     slab->seal = slab->entry = 0;
+}
+
+/* The slab that begins here, if it does, and holds the block. */
+FH_INLINE bool is_slab_of(const struct fh_slab *slab, const void *block, uint32_t entry)
+{
+    return fh_pagemap_get(slab) == entry && fh_slab_is_sound(slab) && fh_slab_holds(slab, block);
 }
 
 struct fh_slab *fh_slab_search(const void *block, uint32_t entry)
 {
-    /* All pages of a slab have the same entry. A page on a multiple of 64 KiB that has it starts a slab, since no slab
-     * is larger; if that one does not reach the block, the same holds for 16 KiB. */
-    for (unsigned shift = FH_SLAB_SHIFT_MOST; shift >= FH_SLAB_SHIFT_LEAST; shift -= 2) {
-        struct fh_slab *slab = (struct fh_slab *)fh_align_down((uintptr_t)block, (size_t)1 << shift);
-        if (shift > FH_SLAB_SHIFT_LEAST && fh_pagemap_get(slab) != entry) continue;
-        if (shift > FH_SLAB_SHIFT_LEAST && fh_slab_is_sound(slab) && slab->shift < shift &&
-            (uintptr_t)block - (uintptr_t)slab >= (size_t)1 << slab->shift)
-            continue;
-        if (FH_UNLIKELY(!fh_slab_is_sound(slab) || (uintptr_t)block - (uintptr_t)slab >= (size_t)1 << slab->shift))
-            fh_fault(FH_FAULT_DAMAGED_SLAB, slab, SIZE_MAX, (struct fh_place){"a slab", 0, -1});
-        return slab;
+    /* All pages of a slab have the same entry, and it starts on a multiple of its size; a piece of one on any page.
+     * What is found on the way may be the inside of a slab, whose contents pass for no header, or one that ends
+     * before. */
+    struct fh_slab *slab, *page = (struct fh_slab *)fh_align_down((uintptr_t)block, FH_PAGEMAP_GRAIN);
+    for (unsigned shift = FH_SLAB_SHIFT_MOST; shift >= FH_SLAB_SHIFT_LEAST; shift--) {
+        slab = (struct fh_slab *)fh_align_down((uintptr_t)block, (size_t)1 << shift);
+        if (is_slab_of(slab, block, entry)) return slab;
     }
-    return NULL;
+    const struct fh_slab *damaged = page;
+    for (slab = page; fh_pagemap_get(slab) == entry; slab = (struct fh_slab *)((uintptr_t)slab - FH_PAGEMAP_GRAIN)) {
+        if (is_slab_of(slab, block, entry)) return slab;
+        if (fh_slab_is_sound(slab)) break;
+        damaged = slab;
+        if ((uintptr_t)slab % ((size_t)1 << FH_SLAB_SHIFT_MOST) == 0) break;
+    }
+    fh_fault(FH_FAULT_DAMAGED_SLAB, damaged, SIZE_MAX, (struct fh_place){"a slab", 0, -1});
 }
 
 void fh_slab_relist(struct fh_slab *slab)

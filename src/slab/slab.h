@@ -1,8 +1,9 @@
 /*
  * slab.h - slabs: runs of objects of one size class without headers between them.
  *
- * Layer: slab. A slab is memory of 4, 16 or 64 KiB that starts on a multiple of its size; its first 16 bytes are the
- * heap's, for tags. One thread state owns it, and the owner alone touches the rest: no locks, no atomics.
+ * Layer: slab. A slab is memory of 4 to 64 KiB, a power of two, that starts on a multiple of its size; or a piece of
+ * one that was cut up: one page of it or some. Its first 16 bytes are the heap's, for tags. One thread state owns it,
+ * and the owner alone touches the rest: no locks, no atomics.
  *
  *     base -> | struct fh_slab, 80 bytes | gap | object | object | ... | never carved | gap |
  *
@@ -31,7 +32,7 @@ struct fh_slab {
     uint64_t seal;                         /* guard.h tag over `entry`: tells a damaged header */
     uint32_t entry;                        /* of its pages in the page map: owner and class */
     uint8_t heap;                          /* number of the heap it came from */
-    uint8_t shift;                         /* log2 of the slab's size */
+    uint8_t shift;                         /* log2 of the slab's size, that of a piece rounded up: see `tail` */
     uint8_t is_mapping;                    /* 1: a mapping of its own, 0: a chunk of a heap */
     uint8_t is_leaving;                    /* 1: gives no objects, and those in it are to be moved (core/moves.h) */
     void *free;                            /* objects given back to the slab, a guarded list */
@@ -41,7 +42,7 @@ struct fh_slab {
     uint16_t capacity;    /* objects that fit */
     uint16_t first;       /* offset of the first object from the slab's base */
     uint16_t class_bytes; /* size of an object */
-    uint16_t tail;        /* bytes at its end that are the heap's: of a piece with nothing above (slab_cut.c) */
+    uint16_t tail;        /* what it has less than its size says: of a piece (slab_cut.c) */
     uint16_t cut_at;      /* live objects, or fewer, with which it is worth cutting up */
     struct fh_slab_class *class; /* of its owner */
     struct fh_list link;         /* in the owner's list of its class, while it has objects to give */
@@ -94,13 +95,14 @@ void fh_slab_count(struct fh_slab_owner *owner, const struct fh_slab *slab, size
 /* The slab around a block whose page map entry is `entry`, of whatever size; stops at a damaged header. */
 struct fh_slab *fh_slab_search(const void *block, uint32_t entry);
 
-/* The same if it is of the largest size, as slabs are where a class has volume: then its header is where the block's
- * address says. Else NULL. A page on a multiple of 64 KiB that has the block's entry starts a slab, since none is
- * larger. */
+/* The same if it is whole and of the largest size, as slabs are where a class has volume: then its header is where the
+ * block's address says. Else NULL. A page on a multiple of 64 KiB that has the block's entry starts a slab, since none
+ * is larger. */
 FH_INLINE struct fh_slab *fh_slab_largest_of(const void *block, uint32_t entry)
 {
     struct fh_slab *slab = (struct fh_slab *)fh_align_down((uintptr_t)block, (size_t)1 << FH_SLAB_SHIFT_MOST);
-    bool is_it = fh_pagemap_get(slab) == entry && slab->entry == entry && slab->shift == FH_SLAB_SHIFT_MOST;
+    bool is_it = fh_pagemap_get(slab) == entry && slab->entry == entry && slab->shift == FH_SLAB_SHIFT_MOST &&
+                 !slab->tail;
     return FH_LIKELY(is_it) ? slab : NULL;
 }
 FH_INLINE struct fh_slab *fh_slab_of(const void *block, uint32_t entry)
@@ -146,6 +148,12 @@ FH_INLINE bool fh_slab_has_carved(const struct fh_slab *slab, const void *block)
 }
 /* Bytes from its base to its end. */
 FH_INLINE size_t fh_slab_bytes(const struct fh_slab *slab) { return ((size_t)1 << slab->shift) - slab->tail; }
+/* The same, up to the end of its last page: the pages that have its entry. */
+FH_INLINE size_t fh_slab_span(const struct fh_slab *slab) { return fh_align_up(fh_slab_bytes(slab), FH_PAGEMAP_GRAIN); }
+FH_INLINE bool fh_slab_holds(const struct fh_slab *slab, const void *block)
+{
+    return (uintptr_t)block - (uintptr_t)slab < fh_slab_span(slab);
+}
 FH_INLINE bool fh_slab_is_empty(const struct fh_slab *slab) { return slab->free_count == slab->carved; }
 bool fh_slab_is_sound(const struct fh_slab *slab);
 FH_INLINE bool fh_bit(const uint64_t *bits, uint32_t i) { return bits[i / 64] >> i % 64 & 1; }
@@ -164,7 +172,6 @@ enum { FH_SLAB_PIECES_MOST = 16, FH_SLAB_PIECE_TAIL_BYTES = 48, FH_SLAB_SPARSE =
 struct fh_slab_piece {
     uint32_t offset; /* from the slab's base */
     uint32_t bytes;
-    uint8_t shift;
 };
 struct fh_slab_cut {
     uint32_t count;

@@ -3,18 +3,18 @@
  *
  * Layer: slab. Objects of a class stand where the address modulo 64 KiB says, whatever the slab's size. So a page of a
  * large slab can become a slab of its own without moving an object, if none lies where the header must be: in the first
- * bytes of the page. Then the pages between are free memory of the heap's, for any size or for the kernel, and each of
- * the small slabs goes back in its turn when it is empty.
+ * bytes of the page. If one does, the page joins the one before. Then the pages between are free memory of the heap's,
+ * for any size or for the kernel, and each of the small slabs goes back in its turn when it is empty.
  *
  *     before   | head | page | page | page with an object | page | ... |
  *     after    | free chunk         | head, the object |  free chunk   |
  *
- * A piece with nothing above it leaves its last bytes to the tag and the links of the free chunk there, if no object is
+ * A piece with free memory above leaves its last bytes to the tag and the links of the free chunk there, if no object is
  * in the way, so that the chunk touches no page of its own.
  */
 #include "slab.h"
 
-enum { PAGE = 4096, QUARTER = 4, PAGES_MOST = 16 };
+enum { PAGE = 4096, PAGES_MOST = 16 };
 
 /* What the live objects of a slab stand in the way of, a bit for each of its pages. */
 struct obstacles {
@@ -47,30 +47,37 @@ static struct obstacles look(const struct fh_slab *slab, const uint64_t *listed)
     return obstacles;
 }
 
-static void add_piece(struct fh_slab_cut *cut, uint32_t page, uint32_t pages)
+/* Pages as bits, `unit` of them together: set where one of them is. */
+static uint32_t by_units(uint32_t pages, uint32_t unit)
 {
-    struct fh_slab_piece *piece = &cut->pieces[cut->count++];
-    piece->offset = page * PAGE;
-    piece->bytes = pages * PAGE;
-    piece->shift = pages == 1 ? FH_SLAB_SHIFT_LEAST : FH_SLAB_SHIFT_MIDDLE;
+    uint32_t units = 0;
+    for (uint32_t page = 0; page < PAGES_MOST; page++)
+        if (pages >> page & 1) units |= 1u << page / unit;
+    return units;
 }
 
-/* One quarter of 64 KiB: by pages if every page in use can have a header, else as a whole. */
-static bool plan_quarter(struct fh_slab_cut *cut, struct obstacles obstacles, uint32_t first, bool by_pages)
+/* Each unit of pages with a live object becomes a piece, where its header has room; else it is the end of one that begins
+ * below. The first always has room, since it is the slab's own header that stands there. */
+static void plan_pieces(struct fh_slab_cut *cut, struct obstacles obstacles, uint32_t unit)
 {
-    uint32_t all = 0xfu << first;
-    if (!(obstacles.live & all)) return true;
-    if (by_pages && !(obstacles.head & all)) {
-        for (uint32_t page = first; page < first + QUARTER; page++)
-            if (obstacles.live >> page & 1) add_piece(cut, page, 1);
-        return true;
+    uint32_t live = by_units(obstacles.live, unit), head = 0, end = 0;
+    for (uint32_t page = 0; page < PAGES_MOST; page += unit)
+        if (obstacles.head >> page & 1) head |= 1u << page / unit;
+    for (uint32_t at = 0; at < PAGES_MOST / unit; at++) {
+        if (!(live >> at & 1)) continue;
+        bool has_room = !(head >> at & 1), follows = cut->count && end == at;
+        if (has_room || !follows) cut->pieces[cut->count++] = (struct fh_slab_piece){has_room ? at : at - 1, 0};
+        end = at + 1;
+        struct fh_slab_piece *piece = &cut->pieces[cut->count - 1];
+        piece->bytes = end - piece->offset;
     }
-    if (obstacles.head >> first & 1) return false;
-    add_piece(cut, first, QUARTER);
-    return true;
+    for (uint32_t i = 0; i < cut->count; i++) {
+        cut->pieces[i].offset *= unit * PAGE;
+        cut->pieces[i].bytes *= unit * PAGE;
+    }
 }
 
-/* Leaves room at the end of pieces that end where free memory of this slab begins. */
+/* Where free memory of this slab begins its tag and links have room. */
 static void make_room(struct fh_slab_cut *cut, struct obstacles obstacles, uint32_t slab_bytes)
 {
     for (uint32_t i = 0; i < cut->count; i++) {
@@ -83,18 +90,17 @@ static void make_room(struct fh_slab_cut *cut, struct obstacles obstacles, uint3
 
 bool fh_slab_plan_cut(struct fh_slab *slab, size_t page_bytes, struct fh_slab_cut *cut)
 {
-    uint32_t pages = (uint32_t)(fh_slab_bytes(slab) / PAGE), kept = 0;
+    uint32_t bytes = (uint32_t)fh_slab_bytes(slab), kept = 0;
     uint32_t live = (uint32_t)slab->carved - slab->free_count;
     slab->cut_at = (uint16_t)(live / 2);
     cut->count = 0;
-    if (slab->tail || page_bytes >= fh_slab_bytes(slab)) return false;
+    if (slab->tail || page_bytes >= bytes) return false;
     if (!fh_slab_marked_bits(slab, cut->listed) && !fh_slab_listed_bits(slab, cut->listed)) return false;
     struct obstacles obstacles = look(slab, cut->listed);
-    for (uint32_t first = 0; first < pages; first += QUARTER)
-        if (!plan_quarter(cut, obstacles, first, page_bytes <= PAGE)) return false;
-    for (uint32_t i = 0; i < cut->count; i++) kept += cut->pieces[i].bytes / PAGE;
-    if (kept > pages - pages / 4) return false;
-    make_room(cut, obstacles, (uint32_t)fh_slab_bytes(slab));
+    plan_pieces(cut, obstacles, (uint32_t)fh_max(page_bytes / PAGE, 1));
+    for (uint32_t i = 0; i < cut->count; i++) kept += cut->pieces[i].bytes;
+    if (kept > bytes - bytes / 4) return false;
+    make_room(cut, obstacles, bytes);
     return true;
 }
 
@@ -109,7 +115,7 @@ struct whole {
 static void open_piece(struct fh_slab_owner *owner, const struct whole *whole, const struct fh_slab_piece *piece)
 {
     struct fh_slab *slab = (struct fh_slab *)(whole->base + piece->offset);
-    fh_slab_init(owner, slab, piece->shift, piece->bytes, whole->class_bytes);
+    fh_slab_init(owner, slab, fh_log2_ceil(piece->bytes), piece->bytes, whole->class_bytes);
     slab->heap = whole->heap;
     uintptr_t first = (uintptr_t)fh_slab_object(slab, 0);
     uint32_t index = (uint32_t)((first - whole->first) / whole->class_bytes);

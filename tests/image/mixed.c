@@ -70,7 +70,7 @@ static int kept_count;
 __attribute__((noinline)) static void grow_here(void)
 {
     for (int i = 0; i < GROWTH && kept_count < 16 * GROWTH; i++)
-        kept[kept_count++] = make_block(500);
+        kept[kept_count++] = make_block(1500);
 }
 
 static void shrink(void)

@@ -9,7 +9,7 @@
 for sites in 0 1; do
     FREEHOLD_SITES=$sites
     export FREEHOLD_SITES
-    run_on_freehold env FREEHOLD_HUGE_PAGES=999g "$HELPERS/mixed"
+    run_on_freehold env FREEHOLD_HUGE_PAGES=999g FREEHOLD_CACHE_BYTES=64k "$HELPERS/mixed"
     # Pages of the library's data that were never touched are resident once somebody has read them.
     ok "$FREEHOLD" explain --json "$pid"
     ok "$FREEHOLD" snapshot "$pid" -o $sites.snap

@@ -55,16 +55,16 @@ signal USR1 grown
 for after in "$pid" after.snap; do
     [ "$after" = "$pid" ] || ok "$FREEHOLD" snapshot --stop "$pid" -o after.snap
     ok "$FREEHOLD" diff before.snap "$after"
-    says '^  Most grew "live", by 5.* MB in memory'
-    says "^  512 to 1,023 bytes  *+10,000  *+5,200,[0-9]*"
-    says "^  +5,200,[0-9]* bytes in +10,000 blocks"
+    says '^  Most grew "live", by 15.* MB in memory'
+    says "^  1,024 to 2,047 bytes  *+10,000  *+15,12[0-9],[0-9]*"
+    says "^  +15,12[0-9],[0-9]* bytes in +10,000 blocks"
     says "^      make_block()"
     says "^      by grow_here()"
     grep -q checked_malloc out && fail "a wrapper of malloc is named: $(cat out)"
     narrow diff
 done
 ok "$FREEHOLD" diff after.snap before.snap
-says "^  -5,200,[0-9]* bytes in -10,000 blocks"
+says "^  -15,12[0-9],[0-9]* bytes in -10,000 blocks"
 ok "$FREEHOLD" diff after.snap after.snap
 says "Nothing grew"
 says "^  no change"
@@ -75,7 +75,7 @@ signal USR2 trimmed
 ok "$FREEHOLD" snapshot --stop "$pid" -o trimmed.snap
 ok "$FREEHOLD" diff after.snap trimmed.snap
 tr '\n' ' ' <out | tr -s ' ' >words
-grep -q 'Of "live" there is 5\.1 MB less. In all, the heap has [0-9.]* MB less in memory: so much went back' words ||
+grep -q 'Of "live" there is 15\.0 MB less. In all, the heap has [0-9.]* MB less in memory: so much went back' words ||
     fail "what went: $(cat out)"
 grep -q 'grew "untouched"' out && fail "address space grew: $(cat out)"
 grep -q 'what grew \(Nothing grew\|Hardly anything grew\|Most grew "free"\)' words || fail "what grew: $(cat out)"

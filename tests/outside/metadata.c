@@ -51,7 +51,7 @@ static void expect_abort(void (*deed)(int), int argument, const char *words)
 /* R3, seen by the walk: 8 bytes between one block's end and the next one's beginning, whatever the size. */
 static void look_at_headers(void)
 {
-    static const size_t sizes[] = {300, 257, 264, 265, 272, 280, 281, 1000, 4096, 40000, 131071};
+    static const size_t sizes[] = {1100, 1025, 1032, 1033, 1040, 1048, 1049, 4096, 40000, 131071};
     struct held one, two;
 
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -89,8 +89,8 @@ static uint64_t *unknown_block(size_t size)
 
 static void free_with_bad_header(int which)
 {
-    uint64_t *block = unknown_block(300);
-    uint64_t *guard = malloc(300);
+    uint64_t *block = unknown_block(1100);
+    uint64_t *guard = malloc(1100);
 
     block[-1] = bad_headers[which];
     free(block);
@@ -124,7 +124,7 @@ static void damage_headers(void)
         expect_abort(free_with_bad_header, i, "freehold: damaged chunk header: 0x");
         expect_abort(realloc_with_bad_header, i, "freehold: damaged chunk header: 0x");
     }
-    expect_abort(overflow_into_header, 300, "freehold: damaged chunk header: 0x");
+    expect_abort(overflow_into_header, 1100, "freehold: damaged chunk header: 0x");
     expect_abort(overflow_into_header, 40000, "freehold: damaged chunk header: 0x");
 }
 
@@ -199,7 +199,7 @@ static void follow_block(size_t size, bool cached)
 
 static void mark_and_list(void)
 {
-    static const size_t sizes[] = {24, 64, 256, 300, 1000, 8000, 30000};
+    static const size_t sizes[] = {24, 64, 256, 300, 1000, 1100, 8000, 30000};
     static const size_t large_sizes[] = {40000, 100000, 131071};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         follow_block(sizes[i], true);

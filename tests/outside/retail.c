@@ -193,7 +193,7 @@ static void join_cached_neighbours(void)
 {
     struct held row[5];
 
-    EXPECT(take_row(row, 5, 1000), "the blocks are no neighbours");
+    EXPECT(take_row(row, 5, 2000), "the blocks are no neighbours");
     uintptr_t start = (uintptr_t)row[1].address;
     size_t whole = (size_t)((uintptr_t)row[4].address - HEADER - start);
     drop(&row[1]);

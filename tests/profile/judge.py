@@ -9,8 +9,8 @@ import json
 import re
 import sys
 
-# Usable bytes: 208 of the class; 1,000 is a chunk of 1,008; a mapping is rounded up to pages.
-KNOWN = {'known_come_and_go': (50000, 50000 * 208, 0), 'known_stay_small': (5000, 5000 * 1000, 5000 * 1000),
+# Usable bytes: 208 and 1,024 of the classes; a mapping is rounded up to pages.
+KNOWN = {'known_come_and_go': (50000, 50000 * 208, 0), 'known_stay_small': (5000, 5000 * 1024, 5000 * 1024),
          'known_stay_large': (6, 6 * 1000000, 6 * 1000000)}
 VALUES = ('alloc_objects', 'alloc_space', 'inuse_objects', 'inuse_space')
 

@@ -43,7 +43,7 @@ static void freed_blocks_serve_the_same_size_again(void **state)
         assert_ptr_equal(get(request), a);
         assert_false(fh_guard_is_marked(a));
         drop(a), drop(b);
-        fh_chunk_flush_cache(own);
+        fh_chunk_store_empty(own);
         fh_state_publish(own);
         assert_int_equal(own->medium.blocks, 0);
         assert_int_equal(own->heap->used_chunks, 0);
@@ -62,11 +62,6 @@ static void what_a_thread_keeps_is_bounded(void **state)
     assert_true(own->medium.bytes <= fh_options.medium_cache_bytes);
     assert_true(own->heap->used_bytes <= fh_options.medium_cache_bytes + 8 * 30);
     assert_true(own->heap->used_bytes < used);
-    assert_sound();
-    for (int i = 0; i < 400; i++) blocks[i] = get(700);
-    for (int i = 0; i < 400; i++) drop(blocks[i]);
-    int32_t room = fh_cache_bin_of(&own->cache, 704)->room;
-    assert_true(room >= 0 && room <= 1);
     assert_sound();
 }
 
@@ -103,7 +98,7 @@ static void aligned_requests_take_kept_blocks_that_are_aligned(void **state)
     (void)state;
     set_up();
     bool zeroed;
-    static const size_t requests[] = {FH_SMALL_MOST + 1, 700, FH_CACHED_MOST, FH_CACHED_MOST + 20, 3000, 32000};
+    static const size_t requests[] = {FH_SMALL_MOST + 1, FH_SMALL_MOST + 20, 3000, 32000};
     for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
         char *aligned = fh_chunk_alloc(own, requests[i], 256, &zeroed), *other = get(requests[i]);
         while ((uintptr_t)other % 256 == 0) other = get(requests[i]);
@@ -118,16 +113,6 @@ static void aligned_requests_take_kept_blocks_that_are_aligned(void **state)
         assert_true(fresh != other && fh_guard_is_marked(other));
         assert_int_equal(own->heap->used_chunks, used + 1);
         assert_ptr_equal(get(requests[i]), other);
-        assert_sound();
-    }
-    /* Up to 1 KiB, a block of the next class or the one after it does as well; the one beyond is too large. */
-    for (size_t more = 16; more <= 48; more += 16) {
-        char *larger = fh_chunk_alloc(own, 700 + more, 128, &zeroed);
-        drop(larger);
-        char *given = fh_chunk_alloc(own, 700, 128, &zeroed);
-        assert_aligned(given, 128);
-        assert_int_equal(given == larger, more <= 32);
-        fh_chunk_flush_cache(own);
         assert_sound();
     }
     assert_null(fh_chunk_alloc(own, FH_CHUNK_MOST + 1, 16, &zeroed));

@@ -80,7 +80,7 @@ static void medium_blocks(void **state)
 static void inside_free_memory_of_a_heap(void **state)
 {
     (void)state;
-    char *a = fh_test_malloc(50000), *b = fh_test_malloc(50000), *end = fh_test_malloc(300);
+    char *a = fh_test_malloc(50000), *b = fh_test_malloc(50000), *end = fh_test_malloc(2000);
     fh_test_free(a);
     fh_test_free(b); /* coalesced: both are above what a thread keeps */
     unit_expect_fault(unit_free, b + 160, "double free: 0x%zx, %zu bytes, in a chunk of heap 0", (size_t)b + 160,

@@ -259,7 +259,7 @@ static void every_size_moves_whole(void **state)
         if (i % 4) fh_test_free(chunks[i]);
     int moved = 0;
     for (int i = 0; i < CHUNKS; i += 4) {
-        chunks[i] = fh_test_realloc(chunks[i], 257 + (size_t)i % 1200);
+        chunks[i] = fh_test_realloc(chunks[i], FH_SMALL_MOST + 1 + (size_t)i % 400);
         size_t size = fh_test_malloc_usable_size(chunks[i]);
         unit_fill(chunks[i], size, (unsigned)i);
         char *place = fh_move(chunks[i]);

@@ -216,7 +216,7 @@ static void flush_gives_everything_back(void **state)
     struct fh_state *own = fh_state_self();
     for (size_t size = 1; size < 60000; size = size * 5 / 4 + 1) fh_test_free(fh_test_malloc(size));
     fh_state_flush(own);
-    for (size_t size = 16; size <= FH_CACHED_MOST; size += 16) {
+    FH_EACH_CLASS(size) {
         assert_null(fh_cache_bin_of(&own->cache, size)->head);
         assert_int_equal(fh_cache_bin_of(&own->cache, size)->room, fh_cache_capacity(size, own->cache_bytes));
     }

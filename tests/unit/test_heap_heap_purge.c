@@ -298,7 +298,7 @@ static void slabs_are_cut(void **state)
     static const struct fh_heap_part parts[] = {{4096, 4096 - 48}, {16384, 16384}, {32768, 4096}, {57344, 8192}};
     fh_pagemap_set(slab, 65536, fh_entry_of_slab(1, 64));
     assert_true(fh_heap_hold(heap));
-    fh_heap_cut_slab(heap, slab, parts, 4);
+    fh_heap_cut_slab(heap, slab, parts, 4, 1);
     fh_heap_let_go(heap);
     assert_int_equal(heap->slab_chunks, 4);
     assert_int_equal(heap->slab_bytes, 4096 - 48 + 16384 + 4096 + 8192);
@@ -339,7 +339,7 @@ static void a_slab_with_a_rest_is_cut(void **state)
     assert_int_equal(heap->slab_bytes, 65536 + 16);
     static const struct fh_heap_part parts[] = {{0, 4096 - 48}, {61440, 4096}};
     assert_true(fh_heap_hold(heap));
-    fh_heap_cut_slab(heap, slab, parts, 2);
+    fh_heap_cut_slab(heap, slab, parts, 2, 1);
     fh_heap_let_go(heap);
     assert_true(fh_chunk_is_sound(fh_chunk_of(next)));
     assert_int_equal(heap->slab_bytes, 4096 - 48 + 4096 + 16);

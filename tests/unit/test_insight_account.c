@@ -115,7 +115,7 @@ static void other_threads_are_counted(void **state)
     unit_thread_do(thread, allocate, NULL);
     struct fh_account account = read_account();
     assert_int_equal(account.threads, 2);
-    assert_true(account.live_blocks >= 150);
+    assert_true(account.live_blocks >= 100); /* as of its last slow step */
     unit_thread_end(thread);
     account = read_account();
     assert_int_equal(account.threads, 1);

@@ -41,9 +41,10 @@ static void every_geometry_is_full(void **state)
 {
     (void)state;
     set_up();
-    for (uint32_t class_bytes = 16; class_bytes <= FH_SMALL_MOST; class_bytes += 16)
-        for (unsigned shift = FH_SLAB_SHIFT_LEAST; shift <= FH_SLAB_SHIFT_MOST; shift += 2)
+    FH_EACH_CLASS(size)
+        for (unsigned shift = FH_SLAB_SHIFT_LEAST; shift <= FH_SLAB_SHIFT_MOST; shift++)
             for (char *base = area; base < area + 65536; base += (size_t)1 << shift) {
+                uint32_t class_bytes = (uint32_t)size;
                 size_t bytes = (size_t)1 << shift, fits = 0;
                 uintptr_t from = (uintptr_t)base + FH_SLAB_HEAD_BYTES, to = (uintptr_t)base + bytes;
                 uintptr_t first = 0;
@@ -80,8 +81,9 @@ static void carving_hands_out_every_object_once(void **state)
 {
     (void)state;
     set_up();
-    for (uint32_t class_bytes = 16; class_bytes <= FH_SMALL_MOST; class_bytes += 16)
-        for (unsigned shift = FH_SLAB_SHIFT_LEAST; shift <= FH_SLAB_SHIFT_MOST; shift += 2) {
+    FH_EACH_CLASS(size)
+        for (unsigned shift = FH_SLAB_SHIFT_LEAST; shift <= FH_SLAB_SHIFT_MOST; shift++) {
+            uint32_t class_bytes = (uint32_t)size;
             struct fh_slab *slab = fh_slab_open(&owner, area, shift, class_bytes, 0, true);
             assert_int_equal(owner.counts.mapped_bytes, (size_t)1 << shift);
             uint32_t index = 0, count;
@@ -193,18 +195,14 @@ static void slabs_grow_with_their_population(void **state)
     unsigned last = FH_SLAB_SHIFT_LEAST;
     for (class->slabs = 0; class->slabs < 40; class->slabs++) {
         unsigned shift = fh_slab_next_shift(&owner, 32);
-        assert_true(shift >= last && shift <= FH_SLAB_SHIFT_MOST && shift % 2 == 0);
+        assert_true(shift == last || (shift == last + 1 && class->slabs % 4 == 0));
         last = shift;
     }
     assert_int_equal(last, FH_SLAB_SHIFT_MOST);
-    class->slabs = 4;
-    assert_int_equal(fh_slab_next_shift(&owner, 32), FH_SLAB_SHIFT_MIDDLE);
-    class->slabs = 3;
-    assert_int_equal(fh_slab_next_shift(&owner, 32), FH_SLAB_SHIFT_LEAST);
-    class->slabs = 12;
+    class->slabs = 15;
+    assert_int_equal(fh_slab_next_shift(&owner, 32), FH_SLAB_SHIFT_MOST - 1);
+    class->slabs = 16;
     assert_int_equal(fh_slab_next_shift(&owner, 32), FH_SLAB_SHIFT_MOST);
-    class->slabs = 11;
-    assert_int_equal(fh_slab_next_shift(&owner, 32), FH_SLAB_SHIFT_MIDDLE);
     assert_int_equal(fh_slab_next_shift(&owner, 48), FH_SLAB_SHIFT_LEAST);
 }
 

@@ -88,22 +88,25 @@ static void random_slabs_of_every_class(void **state)
 {
     (void)state;
     int done = 0, rounds = unit_is_slow() ? 10 : 60;
-    for (uint32_t class_bytes = 16; class_bytes <= FH_SMALL_MOST; class_bytes += 16)
+    FH_EACH_CLASS(size)
         for (int round = 0; round < rounds; round++) {
             set_up();
             bool live[4096] = {false};
+            uint32_t class_bytes = (uint32_t)size;
             unsigned shift = round % 3 ? FH_SLAB_SHIFT_MOST : FH_SLAB_SHIFT_MIDDLE;
-            uint32_t carved = (((uint32_t)1 << shift) - 512) / class_bytes;
+            uint32_t carved = (((uint32_t)1 << shift) - FH_SMALL_MOST) / class_bytes;
             if (round % 5 == 0) carved -= random_below(carved / 2);
             uint32_t count = 1 + random_below(round % 4 ? 3 : 12);
             for (uint32_t i = 0; i < count; i++) live[random_below(carved)] = true;
             done += cut_and_look(make(shift, class_bytes, carved, live), carved, live, round % 7 ? 4096 : 16384);
         }
-    print_message("%d of %d cut\n", done, 16 * rounds);
-    assert_true(done > 16 * rounds / 2);
+    print_message("%d of %d cut\n", done, 32 * rounds);
+    assert_true(done > 32 * rounds / 2);
 }
 
-/* An object where a header would have to be keeps its quarter whole, or all of the slab. */
+static struct fh_slab *on_page(size_t page) { return (struct fh_slab *)(void *)(area + page * 4096); }
+
+/* An object where a header would have to be: it stands on the page before. */
 static void an_object_in_the_way(void **state)
 {
     (void)state;
@@ -111,15 +114,50 @@ static void an_object_in_the_way(void **state)
     set_up();
     live[15] = true; /* 256-byte objects at 256 + 256 i: this one stands at the start of page 1 */
     assert_true(cut_and_look(make(16, 256, 254, live), 254, live, 4096));
-    assert_int_equal(((struct fh_slab *)(void *)area)->shift, FH_SLAB_SHIFT_MIDDLE);
+    assert_int_equal(fh_slab_span(on_page(0)), 2 * 4096);
     set_up();
     live[15] = false;
-    live[63] = true; /* at the start of the second quarter */
+    live[63] = live[79] = true; /* at the start of pages 4 and 5 */
+    assert_true(cut_and_look(make(16, 256, 254, live), 254, live, 4096));
+    assert_int_equal(fh_slab_span(on_page(3)), 3 * 4096);
+    set_up();
+    live[63] = live[79] = false;
+    for (int page = 1; page < 14; page++) live[16 * page + 8] = true; /* 13 pages of 16: as good as all */
     struct fh_slab *slab = make(16, 256, 254, live);
     assert_true(fh_slab_is_sparse(slab));
     assert_false(cut_and_look(slab, 254, live, 4096));
     assert_false(fh_slab_is_sparse(slab)); /* not tried again before it has changed */
     assert_true(fh_slab_is_sound(slab));
+}
+
+/* The pages before and after a piece may become slabs of the same class and owner. */
+static void slabs_around_a_piece(void **state)
+{
+    (void)state;
+    bool live[256] = {false};
+    set_up();
+    live[63] = live[79] = true;
+    assert_true(cut_and_look(make(16, 256, 254, live), 254, live, 4096));
+    struct fh_slab *piece = on_page(3), *next[3];
+    static const size_t pages[] = {2, 6, 8};
+    for (int i = 0; i < 3; i++) next[i] = fh_slab_open(&owner, on_page(pages[i]), i < 2 ? 12 : 15, 256, 5, false);
+    for (int i = 0; i < 3; i++)
+        for (uint32_t k = 0; k < next[i]->capacity; k++)
+            assert_ptr_equal(fh_slab_of(fh_slab_object(next[i], k), piece->entry), next[i]);
+    for (uint32_t k = 0; k < piece->capacity; k++)
+        assert_ptr_equal(fh_slab_of(fh_slab_object(piece, k), piece->entry), piece);
+    for (uint32_t k = 0; k < piece->carved; k++) {
+        char *object = (char *)fh_slab_object(piece, k);
+        if (fh_guard_is_marked(object)) continue;
+        if (fh_slab_put(piece, object, fh_guard_mark(fh_guard.secret, object))) fh_slab_relist(piece);
+        piece->class->listed++;
+    }
+    fh_slab_close(&owner, piece, fh_entry_of_heap(5));
+    for (size_t page = 2; page < 16; page++) {
+        bool is_free = page > 2 && page < 6, is_gap = page == 7;
+        uint32_t expected = is_free || is_gap ? fh_entry_of_heap(5) : fh_entry_of_slab(3, 256);
+        assert_int_equal(fh_pagemap_get(on_page(page)), expected);
+    }
 }
 
 /* Marks tell what is free; where a cache holds some of that, or a mark is damaged, the list decides. */
@@ -189,6 +227,7 @@ static void room_for_the_tag_above(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(random_slabs_of_every_class),
     cmocka_unit_test(an_object_in_the_way),
+    cmocka_unit_test(slabs_around_a_piece),
     cmocka_unit_test(free_objects_are_found_by_their_marks),
     cmocka_unit_test(what_is_not_worth_it),
     cmocka_unit_test(room_for_the_tag_above),

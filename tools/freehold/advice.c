@@ -155,7 +155,7 @@ static void add_metadata(struct fh_advice *advice)
              "%s are the library's own: tags, slab heads, page map, states of threads.",
              fh_human(advice->bytes, bytes));
     snprintf(advice->todo, sizeof(advice->todo),
-             "It is in proportion to blocks above 256 bytes and to threads at the peak.");
+             "It is in proportion to blocks above 1 KiB and to threads at the peak.");
 }
 
 static void add_stack_tables(const struct fh_explanation *explanation, struct fh_advice *advice)

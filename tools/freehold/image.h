@@ -120,7 +120,7 @@ extern const char *const fh_item_meanings[FH_ITEMS]; /* "held by the program" ..
 
 /* The members are those of counters.def, which explains them. The items are what fh_account_read() of freehold.h says,
  * but that page map and tables of a profile count as untouched. */
-enum { FH_CLASSES_MOST = 64, FH_HEAPS_SHOWN = 64 };
+enum { FH_CLASSES_MOST = 80, FH_HEAPS_SHOWN = 64 };
 struct fh_image_counters {
     union {
         uint64_t bytes[FH_ITEMS];

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORD = 8, GRAIN = 4096, ROOT_CLASSES = 32 };
+enum { WORD = 8, GRAIN = 4096 };
 
 void fh_check_violated(struct fh_check *check, const char *invariant, uint64_t address, const char *text)
 {
@@ -131,10 +131,11 @@ static void count_empty(struct fh_check *check, const struct fh_image_slab *slab
 {
     if (slab->live_count + slab->cached_count != 0 || slab->owner >= check->owner_end)
         return;
-    uint32_t bit = (uint32_t)1 << slab->class_bytes / 16 % ROOT_CLASSES;
-    if ((check->empty_classes[slab->owner] & bit) || whole > (uint64_t)1 << check->image->root.slab_shift_reserve)
+    uint64_t *bits = &check->empty_classes[slab->owner].bits[slab->class_bytes / 16 / 64];
+    uint64_t bit = (uint64_t)1 << slab->class_bytes / 16 % 64;
+    if ((*bits & bit) || whole > (uint64_t)1 << check->image->root.slab_shift_reserve)
         fh_check_violated(check, "S3", slab->start, "an empty slab is kept beyond the reserve");
-    check->empty_classes[slab->owner] |= bit;
+    *bits |= bit;
 }
 
 static void on_slab(struct fh_image *image, const struct fh_region *region, const struct fh_image_slab *slab, void *arg)
@@ -142,11 +143,9 @@ static void on_slab(struct fh_image *image, const struct fh_region *region, cons
     enum { BOUNDARY = 16 };
     struct fh_check *check = arg;
     const unsigned char *bytes = fh_image_view(image, slab->start, 4096);
-    uint64_t whole = 4096;
+    uint64_t whole = (slab->bytes + GRAIN - 1) & ~(uint64_t)(GRAIN - 1);
     if (!bytes)
         return;
-    while (whole < slab->bytes)
-        whole *= 2;
     if (region->kind == FH_REGION_SEGMENT) {
         next_chunk(check, slab->start + BOUNDARY - FH_CHECK_TAG_BYTES, bytes + BOUNDARY - FH_CHECK_TAG_BYTES);
         check->heaps[check->heap].slab_chunks++;

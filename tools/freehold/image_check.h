@@ -39,7 +39,9 @@ struct fh_check {
     struct { /* sums over the slabs that were seen */
         uint64_t bytes, carved, capacity, listed, cached_objects;
     } slabs;
-    uint32_t *empty_classes; /* of each owner, a bit for each class with an empty slab */
+    struct {
+        uint64_t bits[FH_CLASSES_MOST / 64 + 1];
+    } *empty_classes; /* of each owner, a bit for each class with an empty slab */
     uint64_t owner_end;
     struct { /* sums over large blocks and everything */
         uint64_t blocks, mapping_bytes, head_bytes, warm_blocks, warm_bytes, all_bytes;

@@ -115,11 +115,14 @@ bool fh_image_read_slab(struct fh_image *image, uint64_t start, struct fh_image_
     uint64_t shift = fh_image_field(bytes, root->slab_shift);
     if (seal != fh_seal_of(image, entry, start) || shift < 12 || shift > 16)
         return false;
-    bytes = fh_image_view(image, start, (size_t)1 << shift);
-    if (!bytes)
+    uint64_t tail = fh_image_field(bytes, root->slab_tail);
+    if (tail >= (uint64_t)1 << shift)
         return false;
     slab->start = start;
-    slab->bytes = ((uint64_t)1 << shift) - fh_image_field(bytes, root->slab_tail);
+    slab->bytes = ((uint64_t)1 << shift) - tail;
+    bytes = fh_image_view(image, start, (size_t)slab->bytes);
+    if (!bytes)
+        return false;
     slab->class_bytes = (uint32_t)fh_image_field(bytes, root->slab_class_bytes);
     slab->first = (uint32_t)fh_image_field(bytes, root->slab_first);
     slab->capacity = (uint32_t)fh_image_field(bytes, root->slab_capacity);

@@ -23,7 +23,7 @@ class Check:
             self.violated('S1', start, 'slab head is damaged')
             return
         size, carved = slab.get('slab_class_bytes'), slab.get('slab_carved')
-        whole = 1 << slab.get('slab_shift')
+        whole = (1 << slab.get('slab_shift')) - slab.get('slab_tail')
         listed = image.slab_listed(slab)
         if listed is None:
             self.violated('S2', start, 'free list leaves the slab, is off an object boundary, repeats or is miscounted')
@@ -36,13 +36,13 @@ class Check:
         if marks < slab.get('slab_free_count'):
             self.violated('S1', start, 'carved is less than live + cached + free')
         self.marked += marks - slab.get('slab_free_count')
-        for name, count in (('bytes', whole - slab.get('slab_tail')), ('carved', carved * size),
+        for name, count in (('bytes', whole), ('carved', carved * size),
                             ('capacity', slab.get('slab_capacity') * size),
                             ('listed', slab.get('slab_free_count') * size)):
             self.slabs[name] += count
         self.checked['slabs'] += 1
         self.checked['objects'] += carved
-        self.pages(start, whole, slab.get('slab_entry'))
+        self.pages(start, -(-whole // 4096) * 4096, slab.get('slab_entry'))
 
     def segment(self, heap, segment, sums):
         image = self.image

@@ -207,12 +207,11 @@ class Image:
         return slab if size and size % 16 == 0 and carved <= capacity and fits else None
 
     def slab_around(self, address, entry):
-        for shift in range(12, 17):
-            start = address & -(1 << shift)
-            if self.entry(start) == entry:
-                slab = self.slab_at(start)
-                if slab and address < start + (1 << slab.get('slab_shift')):
-                    return slab
+        """Slabs of the same entry may be neighbours; none reaches over a multiple of 64 KiB."""
+        for start in range(address & -4096, (address & -65536) - 1, -4096):
+            slab = self.slab_at(start) if self.entry(start) == entry else None
+            if slab and address < start + (1 << slab.get('slab_shift')) - slab.get('slab_tail'):
+                return slab
         return None
 
     def slab_listed(self, slab):
