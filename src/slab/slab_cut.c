@@ -9,8 +9,8 @@
  *     before   | head | page | page | page with an object | page | ... |
  *     after    | free chunk         | head, the object |  free chunk   |
  *
- * A piece with free memory above leaves its last bytes to the tag and the links of the free chunk there, if no object is
- * in the way, so that the chunk touches no page of its own.
+ * A piece with free memory above leaves its last bytes to the tag and the links of the free chunk there, if no object
+ * is in the way, so that the chunk touches no page of its own.
  */
 #include "slab.h"
 
@@ -56,8 +56,8 @@ static uint32_t by_units(uint32_t pages, uint32_t unit)
     return units;
 }
 
-/* Each unit of pages with a live object becomes a piece, where its header has room; else it is the end of one that begins
- * below. The first always has room, since it is the slab's own header that stands there. */
+/* Each unit of pages with a live object becomes a piece, where its header has room; else it is the end of one that
+ * begins below. The first always has room, since it is the slab's own header that stands there. */
 static void plan_pieces(struct fh_slab_cut *cut, struct obstacles obstacles, uint32_t unit)
 {
     uint32_t live = by_units(obstacles.live, unit), head = 0, end = 0;
