@@ -85,10 +85,11 @@ void fh_slab_close(struct fh_slab_owner *owner, struct fh_slab *slab, uint32_t e
     slab->seal = slab->entry = 0;
 }
 
-/* The slab that begins here, if it does, and holds the block. */
+/* Whether a slab begins here, and holds the block. Zeros are a good seal over zeros in one place of 2^16. */
 FH_INLINE bool is_slab_of(const struct fh_slab *slab, const void *block, uint32_t entry)
 {
-    return fh_pagemap_get(slab) == entry && fh_slab_is_sound(slab) && fh_slab_holds(slab, block);
+    return fh_pagemap_get(slab) == entry && slab->entry == entry && fh_slab_is_sound(slab) &&
+           fh_slab_holds(slab, block);
 }
 
 struct fh_slab *fh_slab_search(const void *block, uint32_t entry)
@@ -104,7 +105,7 @@ struct fh_slab *fh_slab_search(const void *block, uint32_t entry)
     const struct fh_slab *damaged = page;
     for (slab = page; fh_pagemap_get(slab) == entry; slab = (struct fh_slab *)((uintptr_t)slab - FH_PAGEMAP_GRAIN)) {
         if (is_slab_of(slab, block, entry)) return slab;
-        if (fh_slab_is_sound(slab)) break;
+        if (slab->entry == entry && fh_slab_is_sound(slab)) break;
         damaged = slab;
         if ((uintptr_t)slab % ((size_t)1 << FH_SLAB_SHIFT_MOST) == 0) break;
     }

@@ -130,6 +130,22 @@ static void an_object_in_the_way(void **state)
     assert_true(fh_slab_is_sound(slab));
 }
 
+/* Within a piece there may be pages of zeros, and zeros may be a good seal over zeros. */
+static void an_empty_page_is_no_header(void **state)
+{
+    (void)state;
+    bool live[256] = {false};
+    uint64_t secret = fh_guard.secret;
+    set_up();
+    fh_guard.secret = (uintptr_t)on_page(5) << 1;
+    assert_int_equal(fh_guard_seal(0, (uintptr_t)on_page(5)), 0);
+    live[63] = live[79] = true;
+    assert_true(cut_and_look(make(16, 256, 254, live), 254, live, 4096));
+    memset(on_page(5), 0, 256);
+    assert_ptr_equal(fh_slab_of(on_page(5), on_page(3)->entry), on_page(3));
+    fh_guard.secret = secret;
+}
+
 /* The pages before and after a piece may become slabs of the same class and owner. */
 static void slabs_around_a_piece(void **state)
 {
@@ -227,6 +243,7 @@ static void room_for_the_tag_above(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(random_slabs_of_every_class),
     cmocka_unit_test(an_object_in_the_way),
+    cmocka_unit_test(an_empty_page_is_no_header),
     cmocka_unit_test(slabs_around_a_piece),
     cmocka_unit_test(free_objects_are_found_by_their_marks),
     cmocka_unit_test(what_is_not_worth_it),
