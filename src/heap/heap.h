@@ -115,8 +115,8 @@ void fh_heap_free_slab(struct fh_heap *heap, void *slab);
 
 /*
  * Cutting up a slab: its chunk becomes `count` slabs, given by their distance from its base and their bytes, in address
- * order; what lies between is freed. The caller writes the slabs' headers while it holds the heap. fh_heap_hold is
- * false when the lock is not free now.
+ * order; what lies between is freed, and `frees` objects of it were before. The caller writes the slabs' headers while
+ * it holds the heap. fh_heap_hold is false when the lock is not free now.
  */
 struct fh_heap_part {
     uint32_t offset, bytes;
@@ -186,8 +186,9 @@ void fh_heap_drain(struct fh_heap *heap);
 /* The same, taking the lock; nothing happens when it is not to be had now. */
 void fh_heap_settle(struct fh_heap *heap);
 
-/* A chunk has become free, or a free one larger: [chunk, chunk + size), of which a free brought `freed` bytes. */
+/* So many frees, of chunks or into a slab that is cut up now, pay for giving back small holes. */
 void fh_heap_earn(struct fh_heap *heap, uint32_t frees);
+/* A chunk has become free, or a free one larger: [chunk, chunk + size), of which a free brought `freed` bytes. */
 void fh_heap_note_free(struct fh_heap *heap, struct fh_chunk *chunk, size_t size, size_t freed);
 /* After a free: goes on with a sweep, or looks whether one is due. */
 void fh_heap_look_around(struct fh_heap *heap);

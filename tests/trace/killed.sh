@@ -33,6 +33,7 @@ for part in 1 7 63 100 1000 65000 70000 200001; do
     head -c $((whole - part)) t >cut.t
     "$HELPERS/dump" --check cut.t >checked || fail "cut by $part: $(cat checked)"
     "$FREEHOLD" replay --stat cut.t >stat 2>err || fail "cut by $part: $(cat err)"
+    [ $part != 1 ] || grep -q 'cut off within a block' stat || fail "cut by 1: $(sed -n 3p stat)"
 done
 "$FREEHOLD" replay cut.t --with glibc >out 2>err || fail "replay of a trace that was cut: $(cat err)"
 [ "$(wc -l <err)" = 1 ] || fail "more than a line: $(cat err)"
